@@ -15,7 +15,7 @@ import { ENCODINGS } from "../media/frame.ts";
 import { DEFAULT_PORT } from "../protocol/native/framing.ts";
 import { LATE_POLICIES, LIMITS } from "../protocol/native/request.ts";
 
-/** Where media can be shown. */
+/** Views of media. */
 export const VIEWS = ["window", "terminal", "browser", "none"] as const;
 
 /** The command line of `stream-client`. */

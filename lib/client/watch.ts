@@ -213,7 +213,7 @@ export class ResponseWatch implements Watch {
       this.#response = await ask(this.#request, {
         ...{ target, limits, signal },
         quit: this.#stopping.signal,
-        // A loop goes on exactly where it was.
+        // A loop goes on at exactly the same frame.
         seekable: false,
         notify: (message) => this.#notify({ code: "connection", message }),
       });

@@ -26,7 +26,7 @@ export interface PlayControls {
   quit(): void;
 }
 
-/** Where a play draws its progress. */
+/** Draws the progress of a play. */
 export interface PlayProgress {
   /** @param duration seconds, if they are known */
   update(statistics: Statistics, duration: number | undefined): void;

@@ -130,7 +130,7 @@ export interface ServeOptions {
 
 /** A server that runs in this process, from {@linkcode serve}. Disposing it cuts what it sends. */
 export interface MediaServer extends AsyncDisposable {
-  /** Where it listens. */
+  /** The address that it listens on. */
   readonly address: { host: string; port: number };
   /** Of its certificate, for clients to trust: `sha256:` and 64 digits; without TLS absent. */
   readonly fingerprint: string | undefined;

@@ -151,7 +151,7 @@ async function refusalOf(address: Address, signal: AbortSignal): Promise<string 
 /** Ports of servers without a port in their address. */
 const RTSP_PORTS: Readonly<Record<string, number>> = { "rtsp:": 554, "rtsps:": 322 };
 
-/** Where a source connects to, if the server there takes any number of clients. */
+/** Address that a source connects to, if the server there takes any number of clients. */
 function serverOf({ input, upstream }: LiveSource): Address | undefined {
   if (upstream !== undefined) return { hostname: upstream.host, port: upstream.port };
   const url = URL.canParse(input) ? new URL(input) : undefined;

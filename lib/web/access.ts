@@ -21,7 +21,7 @@ export class Access {
   #token: string | undefined;
 
   /**
-   * @param address where the page is served
+   * @param address of the page
    * @param token that visitors need; `undefined` if only this machine can reach the page
    */
   constructor(address: Address, token: string | undefined) {

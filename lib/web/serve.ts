@@ -11,7 +11,7 @@ import type { WebService } from "./service.ts";
 
 /** Options of {@linkcode servePage}. */
 export interface ServeOptions {
-  /** Where to listen; port 0 takes a free one. */
+  /** Address to listen on; port 0 takes a free one. */
   address: Address;
   /** Name of the flag that sets the address, for error messages. */
   flag: string;

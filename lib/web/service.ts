@@ -97,7 +97,7 @@ export interface ImageFrame {
   streams: readonly StreamDescription[];
 }
 
-/** Where one play goes. */
+/** The receiver of one play. */
 export interface PlayTarget {
   /** Opens the sink that turns the frames into fragments for the page, once. */
   open(part: PlayPart): Sink;

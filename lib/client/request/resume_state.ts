@@ -88,7 +88,7 @@ export class ResumeState {
     return this.#position;
   }
 
-  /** Where each stream of which a frame was delivered continues. */
+  /** The position at which each stream continues of which a frame was delivered. */
   get points(): ResumePoint[] {
     return [...this.#streams.values()].flatMap(({ point, breaks }) =>
       point === undefined ? [] : breaks === 0 ? [point] : [{ ...point, breaks }]

@@ -79,7 +79,7 @@ export class ScriptListener implements AsyncDisposable {
     return this.#listener.addr as Deno.NetAddr;
   }
 
-  /** Tells the user where it waits, once. */
+  /** Tells the user its address, once. */
   announce(): void {
     if (this.#isAnnounced) return;
     this.#isAnnounced = true;
@@ -210,7 +210,7 @@ export class ScriptListener implements AsyncDisposable {
   }
 }
 
-/** The line that tells where a script is waited for, and how others reach it. */
+/** The line with the address at which a script is awaited, and how others reach it. */
 function waitingLine(address: Deno.NetAddr, flag: string): string {
   const place = formatAddress(address);
   const hint = isLoopback(address.hostname)

@@ -161,7 +161,7 @@ function screen(): Screen | undefined {
   return Deno.env.get("WAYLAND_DISPLAY") ? "wayland" : undefined;
 }
 
-/** Reads a variable; on Windows, where COLORTERM is unusual, every terminal has true colour. */
+/** Reads a variable. On Windows COLORTERM is unusual, and every terminal has true colour. */
 function variable(name: string): string | undefined {
   const usual = Deno.build.os === "windows" && name === "COLORTERM" ? "truecolor" : undefined;
   return Deno.env.get(name) ?? usual;

@@ -112,7 +112,7 @@ function fit(parts: readonly Part[], width: number): string {
   return fit(parts.filter((part) => part !== next), width);
 }
 
-/** Where a progress line is drawn: on a terminal, or by a sink that covers it. */
+/** Draws a progress line: a terminal, or a sink that covers it. */
 export interface ProgressOutput {
   /** Draws the line over the previous one. */
   draw(line: string): void;

@@ -24,7 +24,7 @@ const XIPH = 0x02, FIXED = 0x04;
 /**
  * Reads the fields of a block.
  *
- * @param end where it ends
+ * @param end offset of its end
  * @throws {FormatError} if it ends within them
  */
 export function readBlockHeader(bytes: Uint8Array, at: number, end: number): BlockHeader {

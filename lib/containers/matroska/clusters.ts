@@ -27,7 +27,7 @@ export interface Block {
   flags: number;
   /** The frames, with their sizes if there are several. */
   data: Uint8Array<ArrayBuffer>;
-  /** Where its cluster begins in the file. */
+  /** Offset of its cluster in the file, bytes. */
   cluster: number;
 }
 
@@ -43,13 +43,13 @@ export class ClusterReader {
   #end: number;
   #isWanted: (track: number) => boolean;
   #at: number;
-  /** Where the cluster begins, its content ends, and its time, which comes first in it. */
+  /** Offsets of the cluster and of the end of its content, and its time, which comes first in it. */
   #cluster: { start: number; end: number; time: number | undefined } | undefined;
   #needed = MAX_HEADER;
 
   /**
    * @param file is read by this reader only
-   * @param start where a cluster begins
+   * @param start offset of a cluster
    * @param isWanted whether a number is that of a wanted track
    */
   constructor(
@@ -66,7 +66,7 @@ export class ClusterReader {
     this.#isWanted = isWanted;
   }
 
-  /** Where the next element begins in the file. */
+  /** Offset of the next element in the file, bytes. */
   get position(): number {
     return this.#at;
   }

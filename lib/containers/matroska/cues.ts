@@ -6,7 +6,7 @@ import { CUES } from "./ids.ts";
 export interface CueIndex {
   /** Ticks, ascending. */
   times: readonly number[];
-  /** Where the clusters begin in the file. */
+  /** Of the clusters in the file, bytes. */
   offsets: readonly number[];
 }
 

@@ -54,7 +54,7 @@ export function readNumber(bytes: Uint8Array, at: number, length: number): numbe
 /**
  * Reads the header of an element.
  *
- * @param end where the bytes at hand end
+ * @param end offset of the end of the bytes at hand
  * @returns `undefined` if it is incomplete
  * @throws {FormatError} if it is none
  */

@@ -39,7 +39,7 @@ export interface OpenedFile {
   scale: number;
 }
 
-/** Where reading begins. */
+/** The position from which packets are read. */
 interface Entry {
   /** Number of the entry in the index from which clusters are read; -1 for the first cluster. */
   from: number;
@@ -118,7 +118,7 @@ async function beginAt(
 class PacketFeed {
   #reader: ClusterReader;
   #makers: ReadonlyMap<number, PacketMaker>;
-  /** Where the cluster begins from which pictures are given, until one was. */
+  /** Offset of the cluster from which pictures are given, until one was. */
   #pictures: number;
   #hasPictures: boolean;
   /** Timestamp from which sound is given. */

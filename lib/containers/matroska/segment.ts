@@ -12,7 +12,7 @@ import type { ElementHeader } from "./ebml.ts";
 import { EBML, SEEK, SEGMENT } from "./ids.ts";
 import type { Window } from "./window.ts";
 
-/** Where the content of an element stands in the file. */
+/** Place of the content of an element in the file. */
 export interface Place {
   /** Bytes from the beginning of the file. */
   offset: number;
@@ -20,13 +20,13 @@ export interface Place {
   size: number;
 }
 
-/** Where the parts of a segment are. */
+/** The parts of a segment. */
 export interface Segment {
-  /** Where its content begins, which positions in the file count from. */
+  /** Offset of its content, from which positions in the file count. */
   start: number;
-  /** Where its content ends, which may be behind the end of a truncated file. */
+  /** Offset of the end of its content, which may be behind the end of a truncated file. */
   end: number;
-  /** Where the first cluster begins. */
+  /** Offset of the first cluster. */
   firstCluster: number;
   info: Place;
   tracks: Place;
@@ -96,7 +96,7 @@ export async function readSegment(file: Window): Promise<Segment> {
 /**
  * Reads the header of an element of the file.
  *
- * @param end where its parent ends
+ * @param end offset of the end of its parent
  */
 export async function headerAt(file: Window, offset: number, end: number): Promise<ElementHeader> {
   await file.load(offset, Math.max(2, Math.min(MAX_HEADER, end - offset, file.size - offset)));

@@ -33,7 +33,7 @@ export interface Beginning {
   soundStart: SoundStart | undefined;
 }
 
-/** Where media begins, ticks. */
+/** Beginnings of media, ticks. */
 export interface Starts {
   /** The timestamp that FFmpeg subtracts from all. */
   first: number;

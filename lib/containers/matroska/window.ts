@@ -9,7 +9,7 @@ const MAX_KEPT = 8;
 export class Window {
   /** The bytes at hand; replaced, never overwritten, by {@linkcode Window.load}. */
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  /** Where they stand in the file. */
+  /** Their offset in the file. */
   start = 0;
   #file: FileBytes;
   #chunk: number;
@@ -30,7 +30,7 @@ export class Window {
     return this.#file.size;
   }
 
-  /** Where the bytes at hand end in the file. */
+  /** Offset of the end of the bytes at hand in the file. */
   get end(): number {
     return this.start + this.bytes.byteLength;
   }

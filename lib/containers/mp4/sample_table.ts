@@ -1,4 +1,4 @@
-/** The samples of a track: where they are, and when. */
+/** The samples of a track: their places and times. */
 import { type Chunks, readChunks, readSizes } from "./chunks.ts";
 import {
   allowBoxes,

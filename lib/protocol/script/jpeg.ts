@@ -1,4 +1,4 @@
-/** The structure of a JPEG: its size in pixels, and where it ends. */
+/** The structure of a JPEG: its size in pixels, and its end. */
 import { FormatError } from "../../base/errors.ts";
 
 /** Second bytes of markers (ITU-T T.81, table B.1). */
@@ -68,7 +68,7 @@ export class JpegScanner {
   #isInScan = false;
 
   /**
-   * Goes on where the last call ended.
+   * Goes on from the end of the last call.
    *
    * @param bytes of the JPEG so far, from its first one
    * @returns bytes of the whole JPEG; `undefined` if its end has not come

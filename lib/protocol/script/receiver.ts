@@ -90,7 +90,7 @@ const POOLED_BUFFERS = 4;
 
 /**
  * Receives the frames of a script. Each has the moment of its arrival as its timestamp; the first
- * is at 0. Values beside the images are JSON messages of a data stream. Where the size or the format
+ * is at 0. Values beside the images are JSON messages of a data stream. If the size or the format
  * changes, another description follows.
  *
  * A close between two messages is the end. Iterating the response throws

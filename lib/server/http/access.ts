@@ -20,7 +20,7 @@ const FORMS = new Set([LOGIN]);
 const STYLE = "/login.css";
 const OPEN_FILES = new Set(["/page.css", "/icon.svg"]);
 
-/** Where a message stands in the form. */
+/** Place of a message in the form. */
 const MESSAGE = '<p role="alert">';
 
 /** Asks programs for the token (RFC 7617). Browsers would show a dialog of their own. */
@@ -28,7 +28,7 @@ const CHALLENGE = { "WWW-Authenticate": 'Basic realm="stream-server", charset="U
 
 /** Options of {@linkcode ServerAccess}. */
 export interface ServerAccessOptions extends LoginsOptions {
-  /** Where the page is served. */
+  /** Of the page. */
   address: Address;
 }
 

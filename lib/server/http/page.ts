@@ -23,7 +23,7 @@ const PLAIN_REFUSAL = new TextEncoder().encode(
 
 /** Options of {@linkcode ServerPage}. */
 export interface ServerPageOptions {
-  /** Where to listen; port 0 takes a free one. */
+  /** Address to listen on; port 0 takes a free one. */
   address: Address;
   /** The certificate for a new connection; without one, the page is served by HTTP. */
   certificate: () => Certificate | undefined;

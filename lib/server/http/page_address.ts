@@ -1,8 +1,8 @@
-/** Where the page is: URLs for this machine and for others, and a QR code for phones. */
+/** Addresses of the page: URLs for this machine and for others, and a QR code for phones. */
 import { type Address, formatAddress, isAnyAddress, isLoopback } from "../../net/address.ts";
 import { type InterfaceAddress, reachableAddresses } from "../../net/interfaces.ts";
 
-/** Where a page is served. */
+/** The URLs of a page. */
 export interface PageAddress {
   /** One for this machine first, then those for others. */
   urls: readonly string[];

@@ -13,7 +13,7 @@ import {
 } from "../playback/find_media.ts";
 import type { MediaContext } from "../session/context.ts";
 
-/** Where media is listed from. */
+/** The media that is listed. */
 export type ListContext = Pick<MediaContext, "library" | "live">;
 
 /** The entries that a request for the list is limited to; `undefined` if it is for all. */

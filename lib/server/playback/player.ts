@@ -86,7 +86,7 @@ export class Player {
   #end = 0;
   /** A run of frames was read to its end. */
   #isMeasured = false;
-  /** Seconds of the latest rounds, and where the first of them began. */
+  /** Seconds of the latest rounds, and the beginning of the first of them. */
   #rounds: { length: number; from: number; shift: number } | undefined;
   /** The source of the next round. */
   #next: Promise<FrameSource> | undefined;

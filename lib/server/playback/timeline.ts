@@ -72,10 +72,10 @@ export function moveFrame(frame: TimedFrame, { seconds, ticks }: Move): TimedFra
   return { ...frame, timestamp: frame.timestamp + ticks, due: frame.due + seconds };
 }
 
-/** The fields of a frame that tell where it ends. */
+/** The fields of a frame that tell its end. */
 type MeteredFrame = Pick<Frame, "streamId" | "timestamp" | "data">;
 
-/** Measures where a run of frames ends. */
+/** Measures the end of a run of frames. */
 export class EndMeter {
   #streams: Map<number, StreamMeter>;
 

@@ -1,4 +1,4 @@
-/** Fragments for the browser: of MP4, or of WebM where pictures are transparent. */
+/** Fragments for the browser: of MP4, or of WebM if pictures are transparent. */
 import { ProcessError } from "../../base/errors.ts";
 import type { FfmpegDialect } from "../../ffmpeg/version.ts";
 import { copyFrame, type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";

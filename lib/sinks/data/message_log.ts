@@ -3,10 +3,10 @@ import { escapeJson } from "../../base/log.ts";
 import { type Frame, type StreamDescription, toSeconds } from "../../media/frame.ts";
 import type { DataMessage } from "../sink.ts";
 
-/** Seconds of frames after which streams without any no longer decide where the beginning is. */
+/** Seconds of frames after which streams without any no longer decide about the beginning. */
 const PATIENCE = 1;
 
-/** Messages that wait until it is known where the beginning is, and their bytes. */
+/** Messages that wait until the beginning is known, and their bytes. */
 const MAX_WAITING = { count: 10_000, bytes: 16 << 20 };
 
 /**

@@ -112,7 +112,7 @@ export interface EncoderOptions extends StreamCopyOptions {
   rotationBy?: FfmpegDialect["rotationBy"];
   /** Additional output arguments of the user, which win. */
   more?: readonly string[];
-  /** False to keep a high dynamic range, also where players expect none. @default true */
+  /** False to keep a high dynamic range, also for players that expect none. @default true */
   toneMap?: boolean;
   /** Encode audio with {@linkcode OPUS}, unless the user chose. @default false */
   opus?: boolean;

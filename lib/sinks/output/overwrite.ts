@@ -113,7 +113,7 @@ export async function publishPart(
   }
 }
 
-/** Tells the user where an unfinished file is. */
+/** Tells the user the path of an unfinished file. */
 export function whatArrived(part: string): string {
   return `what arrived is in "${part}"`;
 }

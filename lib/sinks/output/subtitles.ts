@@ -62,7 +62,7 @@ export class RecordedSubtitles {
     this.#options = options;
   }
 
-  /** Notes where the recording begins, and how far it has come. */
+  /** Notes the beginning of the recording, and how far it has come. */
   see({ streamId, timestamp }: Frame): void {
     const stream = this.#streams.find(({ id }) => id === streamId);
     if (stream === undefined) return;

@@ -231,7 +231,7 @@ export class Reader implements FrameSource, SlotHolder {
     return ends.some((end) => end !== undefined && reaches(this.#counts, end));
   }
 
-  /** Goes on with what others have made, where the decoder would begin a new block. */
+  /** Goes on with what others have made, if the decoder would begin a new block. */
   #hopsFrom(producer: Producer): boolean {
     if (!producer.isShared || producer.tail?.isClosed === false) return false;
     const block = this.#rendition.find(this.#counts);

@@ -106,7 +106,7 @@ export class SharedRenditions {
 
   /**
    * Opens a rendition for a seek: if it does not matter which encoder the frames are from, at the
-   * keyframe before, where others have made it or will soon.
+   * keyframe before, if others have made it or will soon.
    *
    * @param to seconds of the media
    * @param toOpening says how a part is opened

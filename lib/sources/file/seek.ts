@@ -1,4 +1,4 @@
-/** Plans where FFmpeg begins to read a file so that it starts exactly at a time. */
+/** Plans the position from which FFmpeg reads a file, to start exactly at a time. */
 import { greatestDivisor, type Rational } from "../../media/frame.ts";
 
 /** The timing of a video stream that a seek depends on. */
@@ -10,7 +10,7 @@ export interface VideoTiming {
   decodeDelay?: number;
 }
 
-/** Where reading begins, and how much of it is read for decoding only. */
+/** Position from which a file is read, and how much of it is for decoding only. */
 export interface SeekPlan {
   /** Seconds from the beginning of the media to which FFmpeg seeks. */
   seek: number;

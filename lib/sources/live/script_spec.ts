@@ -22,7 +22,7 @@ export interface ScriptInput {
 export const SCRIPT_FORMS = "script:HOST:PORT or script::PORT, and behind a ? framing=, request= " +
   "and ack= joined by &, as in script:robot:8485?framing=u64le+jpeg&request=get&ack=ok";
 
-/** Where a script is, and its options. */
+/** Address of a script, and its options. */
 const SCRIPT = /^script(\+udp)?:(?:\[([\da-f:.]+)\]|([\w.-]*)):(\d{1,5})(?:\?([^]*))?$/i;
 
 /** The beginning that makes an input a script. */

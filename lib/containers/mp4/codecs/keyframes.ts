@@ -10,7 +10,7 @@ export type KeyframeTest = (data: Uint8Array, isSync: boolean) => boolean;
 
 /**
  * The test of FFmpeg's parser of a codec; `undefined` if it takes what the container says. It has a
- * state, which begins where reading begins.
+ * state, which begins with the first packet that is read.
  *
  * @param extradata of the codec
  */

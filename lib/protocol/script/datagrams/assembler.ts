@@ -99,7 +99,7 @@ function formOf(datagram: Uint8Array): DatagramForm | undefined {
   throw refusal(`a JPEG behind ${numbers} bytes`);
 }
 
-/** Where a JPEG begins behind numbers; `undefined` if none does. */
+/** Offset of a JPEG behind numbers, bytes; `undefined` if there is none. */
 function findJpeg(datagram: Uint8Array): number | undefined {
   for (let at = 0; at <= LONGEST_NUMBERS; at++) {
     if (isJpeg(datagram.subarray(at))) return at;

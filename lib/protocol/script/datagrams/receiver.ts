@@ -43,7 +43,7 @@ const MAX_REFUSALS = 16;
 /**
  * Receives the frames of one sender: the first one, and another one once that has been silent for 3
  * seconds. Each frame has the moment of its arrival as its timestamp; the first is at 0. If they are
- * taken too slowly, the oldest are dropped. Where the size changes, another description follows.
+ * taken too slowly, the oldest are dropped. If the size changes, another description follows.
  *
  * The response has no end: it is over when the socket is closed. Iterating it throws
  *

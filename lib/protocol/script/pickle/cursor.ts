@@ -179,7 +179,7 @@ export class PickleCursor {
   }
 }
 
-/** An integer as a number where that is exact, up to 2^53. */
+/** An integer as a number if that is exact, up to 2^53. */
 export function toNumber(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;

@@ -14,7 +14,7 @@ export type JsonValue =
 
 /** Content of one message of a script. */
 export interface PickledMessage {
-  /** The image: its items, or a JPEG of it, which is a view on the pickle where that stores it. */
+  /** The image: its items, or a JPEG of it, which is a view on the pickle if that stores it. */
   image?: { kind: "array"; array: NumpyArray } | { kind: "jpeg"; bytes: Uint8Array };
   /** All but the image, as {@linkcode messageOf} says; absent if nothing is left. */
   rest?: JsonValue;

@@ -12,7 +12,7 @@ const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 /** Text in a pickle. */
 export interface TextItem {
   type: "text";
-  /** A view on the pickle where it stores the text as it is. */
+  /** A view on the pickle if that stores the text as it is. */
   stored: Uint8Array;
   /** Whether `stored` is Latin-1, as in protocol 0; it is UTF-8 otherwise. */
   latin1: boolean;

@@ -98,7 +98,7 @@ function isExact(
 }
 
 /**
- * Where reading begins, so that the same frames come out as with FFmpeg.
+ * The position from which a file is read, so that the same frames come out as with FFmpeg.
  *
  * If the timestamps of audio are coarser than its samples, FFmpeg counts the samples from the packet
  * on that it has read first, so that reading begins there: in Matroska, at a keyframe of the video.

@@ -30,7 +30,7 @@ export interface PacketSourceLimits {
   reopen?: () => Promise<FrameSource>;
 }
 
-/** Where reading begins. */
+/** The position from which a file is read. */
 export interface PacketEntry {
   /** Seconds on the timeline of the file from which packets are read. */
   from: number;
@@ -43,7 +43,7 @@ export interface PacketSourceOptions extends PacketSourceLimits {
   /** Name of the media, for messages. */
   name: string;
   notes: readonly string[];
-  /** Where reading begins. */
+  /** The position from which a file is read. */
   entry: PacketEntry;
   /** Makes the error for a source without any frame. */
   toEmptyError: () => Error;

@@ -59,7 +59,7 @@ export class PacketTiming {
   #samplesOf: ((bytes: number) => number) | undefined;
   /** Whether the source is coarser than NUT. */
   #isCoarse: boolean;
-  /** Where the latest packet of audio ends, in ticks of NUT. */
+  /** End of the latest packet of audio, in ticks of NUT. */
   #counted: number | undefined;
   /** Timestamp of the latest packet of audio in ticks of NUT. */
   #last = -Infinity;

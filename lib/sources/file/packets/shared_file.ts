@@ -9,7 +9,7 @@ import { type FileState, identityOf, stateOf } from "../file_state.ts";
 /** Without blocking: a pipe that took the file's place would wait for a writer. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-/** The file to open, and where it has to be. */
+/** The file to open, and the folder that it has to be in. */
 export interface FileLocation {
   /** Real path of the file. */
   path: string;

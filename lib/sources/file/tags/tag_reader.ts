@@ -139,7 +139,7 @@ async function readCover(
   return data && data.byteLength > 0 ? { codec, data } : undefined;
 }
 
-/** Where a cover is in a file. */
+/** Place of a cover in a file. */
 interface CoverPlace {
   /** Number of the stream. */
   index: number;

@@ -15,7 +15,7 @@ const CACHE_SIZE = 32 << 20;
 /** Encoders at once: readers at more places than these wait for each other. */
 const MAX_RUNS = 2;
 
-/** Frames a second for which it is certain where keyframes are. */
+/** Frames a second for which the positions of keyframes are certain. */
 const RATES = { min: 0.5, max: 120 };
 
 /** Seconds that a last segment has at least; a shorter rest belongs to the one before. */
@@ -39,7 +39,7 @@ export interface FileTimes {
 /**
  * Divides a file into segments.
  *
- * @returns `undefined` if it is not known where they would begin
+ * @returns `undefined` if their beginnings are not known
  */
 export function divide(
   { duration, streams }: Pick<Description, "duration" | "streams">,
@@ -84,8 +84,8 @@ interface Waiter {
 
 /**
  * Lists all segments of a file at once. Encoders start where players ask, stay a little ahead of them,
- * and stop when nobody asks any more. Frames have a fixed rate, so that it is known beforehand where
- * keyframes are, and segments of all encoders fit together.
+ * and stop when nobody asks any more. Frames have a fixed rate, so that the positions of keyframes
+ * are known beforehand, and segments of all encoders fit together.
  */
 export class FileRendition implements Hls {
   readonly ended: Promise<void>;

@@ -55,7 +55,7 @@ export class Segmenter {
   /** The boxes of the part that is not complete yet. */
   #part: Uint8Array<ArrayBuffer>[] = [];
   #size = 0;
-  /** Of the current segment: where it begins and ends so far, seconds. */
+  /** Of the current segment: its beginning, and its end so far, seconds. */
   #times: { start: number; end: number } | undefined;
 
   constructor({ limit, length = SEGMENT_LENGTH, count = Infinity, short = 0 }: SegmenterOptions) {
