@@ -57,11 +57,19 @@ Deno.test("changeOf() finds no change in a file that is read, renamed or deleted
 
 Deno.test("isSettled() is true of a file only that has not changed, nor only just was", async () => {
   const { stat } = Deno;
+  const clock = Date.now;
   const path = await folder.write("settled", "0123456789");
   const now = Date.now();
+  // However long a look at the file takes.
+  Date.now = () => now;
   let ctime: Date | null = new Date(now - 60_000);
   Deno.stat = async (path) => ({ ...await stat(path), ctime });
-  using _real = { [Symbol.dispose]: () => void (Deno.stat = stat) };
+  using _real = {
+    [Symbol.dispose]() {
+      Deno.stat = stat;
+      Date.now = clock;
+    },
+  };
   const before = stateOf(await Deno.stat(path));
   assertStrictEquals(await isSettled(path, before), true);
   await Deno.writeTextFile(path, "01234567890");
@@ -72,7 +80,7 @@ Deno.test("isSettled() is true of a file only that has not changed, nor only jus
   await Deno.chmod(path, 0o400);
   assertStrictEquals(await isSettled(path, longer), false);
   // A change that follows within the same tick of the clock would not show.
-  for (const time of [new Date(now + 60_000), new Date(Date.now())]) {
+  for (const time of [new Date(now + 60_000), new Date(now)]) {
     ctime = time;
     assertStrictEquals(await isSettled(path, stateOf(await Deno.stat(path))), false);
   }

@@ -70,6 +70,9 @@ async function lastSeen(viewer: NativeClient): Promise<number> {
 Deno.test("a port is read once for viewers in every encoding and size", async () => {
   await using sender = new Sender();
   await using server = await liveServer(`cam=${sender.url}`);
+  // On a busy machine all FFmpegs together would take too long for a first frame.
+  using first = await watchLive(server, { encoding: "copy" });
+  await first.frames(1);
   const viewers = await Promise.all(RENDITIONS.map((wish) => watchLive(server, wish)));
   const compressed = ["h264", "aac"];
   const raw = ["rawvideo", "pcm_s16le"];
@@ -84,7 +87,7 @@ Deno.test("a port is read once for viewers in every encoding and size", async ()
   const late = await watchLive(server, { encoding: "mjpeg", fps: 5 });
   assertEquals((await late.frames(2, 0)).map(({ data }) => data[0]), [0xff, 0xff]);
   assertEquals(await readerCounts(sender.url), [1, 4]);
-  for (const viewer of [...viewers, late]) viewer[Symbol.dispose]();
+  for (const viewer of [first, ...viewers, late]) viewer[Symbol.dispose]();
   await server.logged(/"cam" is stopped/, 5);
   assertEquals(await readerCounts(sender.url), [0, 0]);
 });
@@ -162,6 +165,8 @@ test("a rendition of a capture is started again by itself, and no other viewer i
   assertEquals(await readerCounts(screen.display), [1, 1]);
   await copied.control("stop");
   for (let event = await copied.next(); event.kind !== "end"; event = await copied.next()) {
-    assertEquals(event.kind, "frame");
+    // Frames that are not read for long are dropped.
+    const isOfSource = event.kind === "notice" && event.notice.code.startsWith("source_");
+    assert(event.kind === "frame" || event.kind === "notice" && !isOfSource, event.kind);
   }
 });

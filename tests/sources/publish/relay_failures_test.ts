@@ -53,8 +53,7 @@ Deno.test("viewers stay while the other server is killed and comes back", async 
   await second.hub.logged(/"cam" is started/);
   const later = [noise(32), noise(32)];
   for (const [at, data] of later.entries()) await publisher.send({ timestamp: at, data });
-  const back = await viewer.until("notice");
-  assertEquals(back.notice.code, "source_back");
+  await viewer.notice("source_back");
   const after = await viewer.frames(2);
   assertEquals([...before, ...after].map(({ data }) => data), [...sent, ...later]);
   assertEquals(after.map(({ discontinuity }) => discontinuity), [true, false]);

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { deadline } from "../../../lib/base/async.ts";
 import { createLogger } from "../../../lib/base/log.ts";
-import type { ServerOptions } from "../../../lib/server/options.ts";
+import { DEFAULT_TIMEOUTS, type ServerOptions } from "../../../lib/server/options.ts";
 import { type Server, startServer } from "../../../lib/server/server.ts";
 import type { LiveOptions } from "../../../lib/sources/live/registry.ts";
 import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
@@ -98,7 +98,10 @@ export class TestServer implements AsyncDisposable {
   }
 }
 
-/** Starts a server that runs until it is disposed. */
+/**
+ * Starts a server that runs until it is disposed. It waits for signs of life as long as tests do,
+ * whose peers answer no pings.
+ */
 export async function testServer(
   options: Partial<ServerOptions> & { media: string },
 ): Promise<TestServer> {
@@ -111,8 +114,9 @@ export async function testServer(
       for (const check of watchers) check();
     },
   });
+  const timeouts = { ...DEFAULT_TIMEOUTS, life: PATIENCE, ...options.timeouts };
   const server = await startServer(
-    { host: "127.0.0.1", port: 0, defaults: {}, maxClients: 16, ...options },
+    { host: "127.0.0.1", port: 0, defaults: {}, maxClients: 16, ...options, timeouts },
     logger,
     installedFfmpeg(),
   );
