@@ -3,7 +3,7 @@ import { deadline, onAbort } from "../base/async.ts";
 import { startProcess } from "./process.ts";
 
 /** Milliseconds for `-decoders`. */
-const LIST_TIMEOUT = 5000;
+const LIST_TIMEOUT = 20_000;
 
 /** A line of `-decoders`: flags, name, description, and the codec if its name is another. */
 const LINE =

@@ -269,8 +269,9 @@ Deno.test("a page that stops reading a live source has little of it under way", 
   });
   await begun.promise;
   using witness = await watchLive(server, { name: "cam" });
-  await witness.frames(120);
-  assert(taken <= 60, `${taken} messages were sent ahead`);
+  // What waited while FFmpeg started comes at once.
+  await witness.frames(600);
+  assert(taken <= 300, `${taken} messages were sent ahead`);
   socket.close();
   await closed;
 });

@@ -2,6 +2,7 @@ import {
   assert,
   assertEquals,
   assertInstanceOf,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -129,6 +130,7 @@ Deno.test("Process ends although its own children hold its pipes", async () => {
   await using child = startProcess("sh", ["-c", "sleep 60 & echo $! >&2; exit 3"]);
   const error = await assertRejects(() => child.finished(), ProcessError);
   assertEquals(error.failure.code, 3);
+  assertMatch(error.failure.stderr, /^\d+\n?$/);
   // It would have failed if the other one were gone.
   Deno.kill(Number(error.failure.stderr), "SIGKILL");
   await child.stdout.cancel();

@@ -7,6 +7,7 @@ import { startServer } from "../../lib/server/server.ts";
 import type { NativeClient } from "../support/peers/native_client.ts";
 import {
   conversationMedia,
+  LONG_TIMEOUTS,
   SHORT_FRAMES,
   type TestServer,
   testServer,
@@ -166,13 +167,14 @@ Deno.test("a full server says so, and serves when a slot is free", async () => {
   assertStrictEquals(await refusedWith(third), "busy");
   // The refused one may linger; the place that becomes free is not its.
   second.close();
-  await server.logged(/ disconnected\n$/);
+  third.close();
+  await server.logged(/ disconnected\n$/, 2);
   using fourth = await server.connect();
   assertStrictEquals(await refusedWith(fourth), undefined);
 });
 
 Deno.test("a full server serves a newcomer instead of who has been idle for longest", async () => {
-  await using server = await testServer({ media, maxClients: 3 });
+  await using server = await testServer({ media, maxClients: 3, timeouts: LONG_TIMEOUTS });
   using idle = await server.connect();
   assertStrictEquals(await refusedWith(idle), undefined);
   using silent = await server.connect();

@@ -19,7 +19,7 @@ import { type PrepareFrame, SharedFrame } from "./shared_frame.ts";
 import { LiveQueue, QUEUE_LIMITS } from "./subscriber_queue.ts";
 import { inTimeBasesOf, LiveTimeline } from "./timeline.ts";
 
-/** Milliseconds that a subscriber waits for the first frame of a source that is starting. */
+/** Milliseconds that a subscriber waits for the first frame, if options say no other. */
 const FIRST_FRAME_TIMEOUT = 10_000;
 
 /** Milliseconds of a run after which the backoff is reset. */
@@ -38,6 +38,8 @@ export interface BroadcastOptions {
   isPaced: boolean;
   /** Milliseconds that it runs on without subscribers. */
   linger: number;
+  /** Milliseconds that a subscriber waits for the first frame. @default 10_000 */
+  firstFrameTimeout?: number;
   /** Starts the source. */
   open: (signal: AbortSignal) => Promise<LiveFeed>;
   /** Encodes each frame once for all subscribers. */
@@ -210,10 +212,10 @@ export class Broadcast {
   }
 
   async #firstFrame(signal: AbortSignal): Promise<void> {
+    const { firstFrameTimeout: limit = FIRST_FRAME_TIMEOUT } = this.#options;
     const late = Promise.withResolvers<never>();
-    using _limit = deadline(FIRST_FRAME_TIMEOUT, () => {
-      const reason = `nothing came within ${FIRST_FRAME_TIMEOUT / 1000} s, ask again later`;
-      late.reject(this.#failure(reason));
+    using _limit = deadline(limit, () => {
+      late.reject(this.#failure(`nothing came within ${limit / 1000} s, ask again later`));
     });
     await abortable(Promise.race([this.#started.promise, late.promise]), signal);
   }

@@ -32,6 +32,8 @@ export interface LiveOptions {
   linger?: number;
   /** Milliseconds without data after which a source is started again. @default 10_000 */
   readTimeout?: number;
+  /** Milliseconds that a viewer waits for the first frame of a source. @default 10_000 */
+  firstFrameTimeout?: number;
 }
 
 /** Dependencies of {@linkcode LiveSources}. */
@@ -315,7 +317,7 @@ export class LiveSources implements AsyncDisposable {
     if (registration?.source !== source) {
       throw new RequestError("not_found", `Cannot read "${source.name}": it is gone`);
     }
-    const { loop = false, linger = DEFAULT_LINGER, readTimeout } = this.#options;
+    const { loop = false, linger = DEFAULT_LINGER, readTimeout, firstFrameTimeout } = this.#options;
     const { budget, logger, prepare, clock = MONOTONIC_CLOCK, ...environment } = this.#environment;
     const { hardware: fallback, ...limits } = environment;
     const { opener } = registration;
@@ -332,6 +334,7 @@ export class LiveSources implements AsyncDisposable {
       source,
       isPaced: source.kind === "generator" || (source.kind === "file" && loop),
       linger: linger * 1000,
+      firstFrameTimeout,
       isAwaited: () => isCapture && opener?.isAwaited === true,
       open: async (signal) => {
         await Promise.all(before);

@@ -70,7 +70,7 @@ Deno.test("stream-client --json gives the latency of live frames, whatever the s
     await say(peer, describe({ duration: 99 }));
     await replyToPing(peer);
     for (let index = 0; index < 20; index++) {
-      await say(peer, liveFrame(index, index === 19 ? 4000 : 1000));
+      await say(peer, liveFrame(index, index === 19 ? 6000 : 3000));
     }
     await say(peer, end());
   });

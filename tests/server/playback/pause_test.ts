@@ -24,8 +24,7 @@ async function pauseLasts(viewer: NativeClient, time: LeapingTime): Promise<void
     await connection.send("pong", new Uint8Array());
     // Once this is answered, the server has read that.
     await connection.send("ping", new Uint8Array());
-    const message = await connection.receive();
-    assertEquals(message?.kind, "pong");
+    assertEquals((await viewer.next()).kind, "pong");
   }
 }
 

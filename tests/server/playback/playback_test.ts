@@ -144,7 +144,7 @@ linuxTest("startPlayback() tells FFmpeg by how many threads to decode", async ()
     const request = { command: "get_video", name: "long.mkv", speed } as const;
     await client.connection.send("request", encodeRequest(request));
     // As it is not read any further, it goes on.
-    assertEquals((await client.connection.receive())?.kind, "describe");
+    await client.until("describe");
     const [id] = await mediaChildren();
     const words = (await Deno.readTextFile(`/proc/${id}/cmdline`)).split("\0");
     const ofInput = words.slice(0, words.indexOf("-i"));

@@ -108,8 +108,8 @@ Deno.test("a viewer who has fallen behind goes on exactly with a decoder of its 
   // A second of the pictures takes 230 kB.
   await using server = await serve({ startCacheSize: 400_000 });
   using ffmpeg = await countedFfmpeg();
-  const [other] = await startInTurn(server, { ...request, count: 1, distance: 2 });
   using pausing = await watch(server, request);
+  const [other] = await startInTurn(server, { ...request, count: 1, distance: 2 });
   const before = await pausing.frames(20);
   await pausing.control({ action: "pause" });
   assertEquals(byStream(await other), expected);

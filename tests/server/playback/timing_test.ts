@@ -216,7 +216,7 @@ Deno.test("get_video lasts as long as the video in real time", async () => {
   const end = performance.now();
   assertGreater((end - begun) / 1000, 4 * 0.96 - 0.01);
   // Nor does it only begin late; the first frame may have been seen so.
-  assertGreater((end - (first ?? end)) / 1000, 4 * 0.75);
+  assertGreater((end - (first ?? end)) / 1000, 4 * 0.5);
 });
 
 Deno.test("get_video converts to the requested pixel format and size", async () => {

@@ -7,6 +7,7 @@ import { refusal, relayOf, serverOf } from "../../support/peers/relays.ts";
 import { ScriptPeer } from "../../support/peers/script_peer.ts";
 import { type TestServer, testServer } from "../../support/peers/test_server.ts";
 import { freePort } from "../../support/programs/machine.ts";
+import { PATIENCE } from "../../support/time/patience.ts";
 
 const media = mediaFolder();
 
@@ -62,7 +63,9 @@ Deno.test("explain tells a cut from a timeout", async () => {
 
 Deno.test("explain tells peers apart, and lets none of them forge a line", async () => {
   await media.make("p.png", [...pictures(), "-frames:v", "1"]);
-  const { server: started, lines } = await explaining();
+  const { server: started, lines } = await explaining({
+    timeouts: { ...DEFAULT_TIMEOUTS, ping: PATIENCE },
+  });
   await using server = started;
   {
     using one = await server.connect();

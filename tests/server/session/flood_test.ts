@@ -6,11 +6,13 @@ import { concat } from "../../support/media/bytes.ts";
 import { ask } from "../../support/peers/native_client.ts";
 import {
   conversationMedia,
+  LONG_TIMEOUTS,
   SHORT_FRAMES,
   type TestServer,
   testServer,
 } from "../../support/peers/test_server.ts";
 import { HandClock } from "../../support/time/hand_clock.ts";
+import { PATIENCE } from "../../support/time/patience.ts";
 
 // Peers that send more than the server reads of one. Its clock stands still unless a test moves it.
 
@@ -22,6 +24,9 @@ const PING = encodeMessage("ping", new Uint8Array(0));
 function flood(count: number, messageOf: (at: number) => Uint8Array): Uint8Array {
   return concat(...Array.from({ length: count }, (_, at) => messageOf(at)), PING);
 }
+
+/** Without pings of the server. */
+const SILENT_TIMEOUTS = { ...LONG_TIMEOUTS, ping: PATIENCE };
 
 /** Lets time pass whenever the server waits for it, until something has come. */
 async function passUntil<Result>(clock: HandClock, awaited: Promise<Result>): Promise<Result> {
@@ -44,7 +49,7 @@ Deno.test("runSession() pauses to read who floods it with pings", async () => {
   const explained: string[] = [];
   const explain = (line: string) => void explained.push(line);
   const pings = () => explained.filter((line) => /\bping\b/.test(line)).length;
-  await using server = await testServer({ media, clock, explain });
+  await using server = await testServer({ media, clock, explain, timeouts: SILENT_TIMEOUTS });
   using peer = await server.connect();
   const ping = encodeMessage("ping", new Uint8Array(65_000));
   // More than lies between the two.
@@ -63,7 +68,7 @@ Deno.test("runSession() pauses to read who floods it with pings", async () => {
 
 Deno.test("runSession() pauses to read who floods it with controls, known or not", async () => {
   const clock = new HandClock();
-  await using server = await testServer({ media, clock });
+  await using server = await testServer({ media, clock, timeouts: LONG_TIMEOUTS });
   using peer = await server.connect();
   const action = (at: number) => ["dance", "pause", "resume"][at % 3];
   const sent = peer.write(flood(5000, (at) => {
@@ -79,7 +84,7 @@ Deno.test("runSession() pauses to read who floods it with controls, known or not
 
 Deno.test("runSession() takes few of many seeks, and the last one", async () => {
   const clock = new HandClock();
-  await using server = await testServer({ media, clock });
+  await using server = await testServer({ media, clock, timeouts: LONG_TIMEOUTS });
   using peer = await server.connect();
   await peer.ask({ command: "get_video", name: "long.mkv", speed: 1 });
   await peer.until("frame");
@@ -102,7 +107,7 @@ Deno.test("runSession() reads little of a peer until its token is accepted", asy
   const clock = new HandClock();
   const token = "a token";
   const credentials = { token: new Secret(token) };
-  await using server = await testServer({ media, clock, credentials });
+  await using server = await testServer({ media, clock, credentials, timeouts: LONG_TIMEOUTS });
   using stranger = await server.connect();
   await stranger.write(...Array(40).fill(PING));
   await stranger.until("pong", 21);
@@ -119,7 +124,7 @@ Deno.test("runSession() reads little of a peer until its token is accepted", asy
 
 Deno.test("runSession() counts the entries of lists", async () => {
   const clock = new HandClock();
-  await using server = await testServer({ media, clock });
+  await using server = await testServer({ media, clock, timeouts: LONG_TIMEOUTS });
   using peer = await server.connect();
   const entries = (await peer.request({ command: "list_media" })).list?.length ?? 0;
   const sent = peer.write(flood(400, () => {

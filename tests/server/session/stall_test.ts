@@ -106,14 +106,15 @@ Deno.test("runSession() notices the reset of a script while nothing is written",
 Deno.test("runSession() holds few frames for a viewer that stops reading", async () => {
   const large = pictures({ size: "1920x1080", rate: "10", seconds: 10 });
   await largeFolder.make("large.mkv", [...large, "-c:v", "mpeg4", "-q:v", "20"]);
-  const timeouts = { ...TIMEOUTS, stall: 1500 };
-  await using server = await testServer({ media: largeFolder.path, timeouts });
-  // The first viewer makes the server grow to its working size.
+  // The first viewer makes the process grow to its working size.
   {
+    await using server = await testServer({ media: largeFolder.path });
     using first = await server.connect();
     await first.ask({ command: "get_video", duration: 1 });
     assertStrictEquals((await first.response()).frames.length, 10);
   }
+  const timeouts = { ...TIMEOUTS, stall: 1500 };
+  await using server = await testServer({ media: largeFolder.path, timeouts });
   const before = Deno.memoryUsage().rss;
   using peer = await server.connect();
   await peer.ask({ command: "get_video" });

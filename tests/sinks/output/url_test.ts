@@ -145,12 +145,12 @@ async function untilListening(port: number, protocol: "tcp" | "udp"): Promise<vo
 /** Protocols: the address, what FFmpeg listens with, and what it has open then. */
 const PROTOCOLS: Record<string, [string, string[], "tcp" | "udp"]> = {
   "srt": ["srt://127.0.0.1:PORT", ["-i", "srt://127.0.0.1:PORT?mode=listener"], "udp"],
-  "udp": ["udp://127.0.0.1:PORT", ["-i", "udp://127.0.0.1:PORT?timeout=20000000"], "udp"],
+  "udp": ["udp://127.0.0.1:PORT", ["-i", "udp://127.0.0.1:PORT?timeout=120000000"], "udp"],
   "tcp": ["tcp://127.0.0.1:PORT", ["-i", "tcp://127.0.0.1:PORT?listen"], "tcp"],
   "rtsp": [
     "rtsp://127.0.0.1:PORT/show",
     // FFmpeg 9.0 refuses its own default for how long to listen.
-    ["-rtsp_flags", "listen", "-listen_timeout", "20", "-i", "rtsp://127.0.0.1:PORT/show"],
+    ["-rtsp_flags", "listen", "-listen_timeout", "120", "-i", "rtsp://127.0.0.1:PORT/show"],
     "tcp",
   ],
   "http": [

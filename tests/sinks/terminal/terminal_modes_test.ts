@@ -41,7 +41,8 @@ Deno.test({
     const env = { COLORTERM: "", TERM: "screen-256color" };
     await using terminal = await Terminal.start([...LOOK, ...at(server)], env);
     // 198 is the nearest grey of 256: 8 + 19 × 10.
-    const cells = await terminal.untilCells(([[cell]]) => cell?.foreground?.join() === "251");
+    const isGrey = ({ foreground }: Cell) => foreground?.join() === "251";
+    const cells = await terminal.untilCells((cells) => `${sizeOf(cells, isGrey)}` === "22,11");
     for (const row of cells.slice(0, 11)) {
       for (const { character, foreground, background } of row) {
         assertEquals([character, foreground, background], ["▀", [251], [251]]);

@@ -80,6 +80,13 @@ Deno.test("a source that gives nothing is stopped, and started again", async () 
   await server.logged(/nothing came for 0\.2 s; it is tried again in/, 2);
 });
 
+Deno.test("a viewer does not wait for a first frame for ever", async () => {
+  using silent = silentHost();
+  await using server = await liveServer(`cam=${silent.url}`, { firstFrameTimeout: 200 });
+  const late = /^media_error: Cannot read "cam": nothing came within 0\.2 s, ask again later$/;
+  assertMatch(await refusal(server), late);
+});
+
 Deno.test("a source that is no media ends with the reason", async () => {
   const folder = mediaFolder();
   const path = folder.pathOf("noise.bin");

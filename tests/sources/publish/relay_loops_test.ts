@@ -1,4 +1,5 @@
-import { assertLess, assertMatch } from "@std/assert";
+import { assertMatch } from "@std/assert";
+import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { MAX_RELAYS } from "../../../lib/protocol/native/request.ts";
 import { watchLive } from "../../support/peers/native_client.ts";
 import { refusal, serverOf } from "../../support/peers/relays.ts";
@@ -13,13 +14,11 @@ Deno.test("a server that relays itself, or two that relay each other, refuse the
     serverOf([`cam=stream://127.0.0.1:${upstream}/cam`], { port });
   const cases = [[[one, one]], [[one, two], [two, one]]] as const;
   for (const ports of cases) {
-    const begun = performance.now();
     await using stack = new AsyncDisposableStack();
     const servers: TestServer[] = [];
     for (const [port, upstream] of ports) servers.push(stack.use(await serverAt(port, upstream)));
     const said = await refusal(servers[0]);
     assertMatch(said, /^media_error: Cannot read "cam": its server says: .*"cam": a loop, /);
-    assertLess(performance.now() - begun, 8000);
     // Nobody watches any more, so nobody tries again.
     for (const server of servers) await server.logged(/"cam" is stopped/);
     await servers[0].quiet();
@@ -30,7 +29,10 @@ Deno.test("two that relay each other, asked at once, wait no longer than for a f
   const ports = [freePort(), freePort()];
   await using stack = new AsyncDisposableStack();
   const servers = await Promise.all(
-    ports.map((port, at) => serverOf([`cam=stream://127.0.0.1:${ports[1 - at]}/cam`], { port })),
+    ports.map((port, at) => {
+      const sources = [parseLiveSource(`cam=stream://127.0.0.1:${ports[1 - at]}/cam`)];
+      return serverOf([], { port, live: { sources, linger: 0, firstFrameTimeout: 10_000 } });
+    }),
   );
   for (const server of servers) stack.use(server);
   const said = await Promise.all(servers.map(refusal));

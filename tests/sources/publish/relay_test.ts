@@ -177,10 +177,11 @@ Deno.test("capture times are moved by the offset of the other server's clock", a
       const received = await connection.receive();
       if (received === undefined) return;
       if (received.kind !== "ping") continue;
+      // The same moment for both, however long sending takes.
       const timestamp = wallClock() + hour;
       await connection.send("pong", received.payload, { timestamp });
       const data = new Uint8Array(64 + 256).subarray(64);
-      const captured = wallClock() + hour - 500_000;
+      const captured = timestamp - 500_000;
       await say(peer, encodeFrame({ streamId: 0, timestamp: at, keyframe: true, captured, data }));
     }
   });

@@ -150,12 +150,17 @@ export class NativeClient<S extends Socket = Socket> implements Disposable {
     }
   }
 
-  /** Waits for a frame, of one type if that is given; nothing but pings may come before it. */
+  /**
+   * Waits for a frame, of one type if that is given. Nothing may come before it but pings, and the
+   * notice that the server is slow.
+   */
   async frame(type?: AnyStream["type"]): Promise<WholeFrame> {
     while (true) {
       const received = await this.next();
       if (received.kind === "error") throw received.error;
       if (received.kind === "notice") {
+        // The machine is busy.
+        if (received.notice.code === "slow_source") continue;
         throw new Error(`Cannot find a frame: ${received.notice.message}`);
       }
       if (received.kind !== "frame") throw new Error(`Cannot find a frame: ${received.kind} came`);

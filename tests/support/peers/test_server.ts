@@ -98,9 +98,12 @@ export class TestServer implements AsyncDisposable {
   }
 }
 
+/** Timeouts of a server for peers that ask for nothing while others start FFmpeg. */
+export const LONG_TIMEOUTS = { ...DEFAULT_TIMEOUTS, request: PATIENCE };
+
 /**
- * Starts a server that runs until it is disposed. It waits for signs of life as long as tests do,
- * whose peers answer no pings.
+ * Starts a server that runs until it is disposed. It waits for signs of life, and for first frames
+ * of live sources, as long as tests do, whose peers answer no pings.
  */
 export async function testServer(
   options: Partial<ServerOptions> & { media: string },
@@ -115,8 +118,9 @@ export async function testServer(
     },
   });
   const timeouts = { ...DEFAULT_TIMEOUTS, life: PATIENCE, ...options.timeouts };
+  const live = { sources: [], firstFrameTimeout: PATIENCE, ...options.live };
   const server = await startServer(
-    { host: "127.0.0.1", port: 0, defaults: {}, maxClients: 16, ...options, timeouts },
+    { host: "127.0.0.1", port: 0, defaults: {}, maxClients: 16, ...options, timeouts, live },
     logger,
     installedFfmpeg(),
   );

@@ -35,6 +35,12 @@ class Heard {
   }
 }
 
+/** Writes a file that is whole once it is there. */
+async function put(path: string): Promise<void> {
+  const made = await media.write(crypto.randomUUID(), "a");
+  await Deno.rename(made, path);
+}
+
 async function follow(
   folder: string,
   times = SOON,
@@ -63,7 +69,7 @@ Deno.test("FollowedFolder polls if the system has no watches left", async () => 
     const { following, heard } = await follow(folder);
     using _following = following;
     assertEquals(following.files, []);
-    await Deno.writeTextFile(`${folder}/a.mp4`, "a");
+    await put(`${folder}/a.mp4`);
     assertEquals(await heard.next(), ["+a.mp4"]);
     await Deno.remove(`${folder}/a.mp4`);
     assertEquals(await heard.next(), ["-a.mp4"]);
@@ -85,9 +91,9 @@ Deno.test("FollowedFolder watches new sub-folders, and nothing outside", async (
     const { following, heard } = await follow(folder);
     using _following = following;
     await Deno.mkdir(`${folder}/sub`);
-    await Deno.writeTextFile(`${folder}/sub/a.mp4`, "a");
+    await put(`${folder}/sub/a.mp4`);
     assertEquals(await heard.next(), ["+sub/a.mp4"]);
-    await Deno.writeTextFile(`${folder}/sub/b.mp4`, "b");
+    await put(`${folder}/sub/b.mp4`);
     assertEquals(await heard.next(), ["+sub/b.mp4"]);
   });
   assertEquals(watched, [[folder], [folder, `${folder}/sub`]]);

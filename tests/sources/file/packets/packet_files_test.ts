@@ -11,6 +11,7 @@ import {
   type IndexableFile,
   PacketFiles,
 } from "../../../../lib/sources/file/packets/packet_files.ts";
+import { LeapingTime } from "../../../support/time/leaping_time.ts";
 
 /** A file of 1000 bytes, removed at the end. */
 class TemporaryFile implements Disposable {
@@ -152,8 +153,17 @@ Deno.test("PacketFiles.memory counts tables that are larger than the index", asy
 Deno.test("PacketFiles.use() does not wait for a disk that hangs, and closes what it gives later", async () => {
   using file = new TemporaryFile();
   const { promise, resolve } = Promise.withResolvers<PacketFile>();
-  const files = new PacketFiles({ openers: { mov: () => promise }, openTimeout: 20 });
-  assertEquals(await files.use(file.found), undefined);
+  const asked = Promise.withResolvers<void>();
+  const open = () => {
+    asked.resolve();
+    return promise;
+  };
+  using time = new LeapingTime();
+  const files = new PacketFiles({ openers: { mov: open }, openTimeout: 200_000 });
+  const late = files.use(file.found);
+  await asked.promise;
+  await time.leap(200_000);
+  assertEquals(await late, undefined);
   assertEquals(files.open, 1);
   resolve({
     format: "mov",
