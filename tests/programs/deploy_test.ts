@@ -79,7 +79,7 @@ async function makeMedia(seconds: number): Promise<string> {
 }
 
 test("ten recordings come out whole where one of two servers is killed", async () => {
-  const media = await makeMedia(5);
+  const media = await makeMedia(15);
   const one = await startStation(media);
   await using _one = one.program;
   const two = await startStation(media);
@@ -122,18 +122,14 @@ test("ten recordings come out whole where one of two servers is killed", async (
 });
 
 test("a server that is ending keeps its viewers behind the balancer, and gets no new ones", async () => {
-  const media = await makeMedia(4);
+  const media = await makeMedia(10);
   const one = await startStation(media);
   await using _one = one.program;
   const two = await startStation(media);
   await using _two = two.program;
   await using balancer = await Balancer.start([one, two], { STREAM_CHECK_EVERY: "200ms" });
-  const viewers = [];
-  for (let count = 0; count < 2; count++) {
-    const viewer = play(balancer, ["--view", "none", "--speed", "1"]);
-    viewers.push(viewer.over);
-    await viewer.begun;
-  }
+  const viewers = [1, 2].map(() => play(balancer, ["--view", "none", "--speed", "1"]));
+  await Promise.all(viewers.map(({ begun }) => begun));
   one.program.kill("SIGTERM");
   await one.program.stderr.until(/ ending: 1 viewer/);
   // Before the balancer knows, and after.
@@ -144,7 +140,7 @@ test("a server that is ending keeps its viewers behind the balancer, and gets no
   assertEquals(state, "stopping");
   statisticsOf(await list());
   await told.until(/(request ends command=list_media[^]*){2}/);
-  for (const viewer of viewers) assertEquals(statisticsOf(await viewer).reconnects, 0);
+  for (const { over } of viewers) assertEquals(statisticsOf(await over).reconnects, 0);
   const { code, stderr } = await one.program.ending();
   assertEquals(code, 143);
   assertMatch(stderr, /request ends command=get_video [^\n]*result=done/);

@@ -1,6 +1,7 @@
 /** The dissector of docs/wireshark, in tshark, over what the server and its peers really say. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { encodeFrame, encodeMessage, KINDS } from "../../lib/protocol/native/framing.ts";
+import { DEFAULT_TIMEOUTS } from "../../lib/server/options.ts";
 import { latin1 } from "../support/media/bytes.ts";
 import { mediaFolder, pictures, tone } from "../support/media/media_folder.ts";
 import { says } from "../support/media/pcap.ts";
@@ -17,6 +18,7 @@ import { makeCertificate } from "../support/programs/certificates.ts";
 import { HelperProgram, pathOf } from "../support/programs/running_program.ts";
 import { dissect, linesOf, tshark, valuesOf } from "../support/programs/tshark.ts";
 import { testWith } from "../support/test_if.ts";
+import { PATIENCE } from "../support/time/patience.ts";
 
 const wireshark = testWith("tshark");
 const media = mediaFolder();
@@ -30,16 +32,22 @@ const WHOLE = [60_000], AWKWARD = [1, 2, 5, 1400, 13], MIXED = [11, 60_000, 3, 1
 /** Milliseconds, microseconds since 1970. */
 const NOON = Date.parse("2026-11-29T12:00:00.250Z"), NOON_MICROSECONDS = NOON * 1000;
 
+/** Nothing is said only because a test takes long. */
+const NO_PINGS = { ...DEFAULT_TIMEOUTS, ping: PATIENCE, life: 2 * PATIENCE };
+
 /** A server with an image and a clip of 25 frames and a second of sound. */
 async function mediaServer(): Promise<TestServer> {
   const sound = ["-c:v", "ffv1", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le"];
   const image = await media.make("image.png", [...pictures(), "-frames:v", "1"]);
   await media.make("clip.mkv", [...pictures(), ...tone(), ...sound]);
   assert(image.endsWith("image.png"));
-  return await testServer({
+  const server = await testServer({
     media: media.path,
     defaults: { image: "image.png", video: "clip.mkv" },
+    timeouts: NO_PINGS,
   });
+  await server.probeAll();
+  return server;
 }
 
 async function connect({ address }: RecordingProxy): Promise<NativeClient> {
@@ -270,7 +278,11 @@ const encrypted = testWith("tshark", "openssl");
 
 encrypted("TLS is left to Wireshark, and dissected inside if it has the keys", async () => {
   const tls = await makeCertificate(media.path, "own");
-  await using server = await testServer({ media: media.path, credentials: { certificate: tls } });
+  await using server = await testServer({
+    media: media.path,
+    credentials: { certificate: tls },
+    timeouts: NO_PINGS,
+  });
   await using proxy = new RecordingProxy(server);
   const keys = media.pathOf("keys.log");
   const to = `${proxy.address.hostname}:${proxy.address.port}`;

@@ -98,6 +98,7 @@ Deno.test("an image is a PNG in full size, upright", async () => {
 
 Deno.test("a thumbnail is a small JPEG, and is fetched once", async () => {
   await using server = await testServer({ media: await folder() });
+  await server.probeAll();
   await using page = await testPage(server);
   const get = async () => {
     const response = await page.fetch("/api/thumbnail?name=b.mp4");

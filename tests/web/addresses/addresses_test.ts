@@ -16,7 +16,9 @@ async function exampleServer(): Promise<TestServer> {
   const one = { seconds: 1 };
   await media.make("m/trips/süd 1%.mkv", [...pictures(one), ...tone(one), ...CODED]);
   await media.make("m/photo.png", [...pictures(), "-frames:v", "1"]);
-  return await addressServer(media.pathOf("m"), { sources: [CAMERA] });
+  const server = await addressServer(media.pathOf("m"), { sources: [CAMERA] });
+  await server.probeAll();
+  return server;
 }
 
 /** Path of a file with characters that have to be encoded. */
