@@ -172,6 +172,8 @@ def main():
     parser.add_argument("--wait-request", metavar="WORD", help="send nothing until it is asked")
     parser.add_argument("--each", action="store_true", help="wait for a request before each frame")
     parser.add_argument("--wait-ack", action="store_true", help="for an answer to each frame")
+    parser.add_argument("--ready", action="store_true",
+                        help='print "Ready" and wait for Enter before anything else')
     parser.add_argument("--enter", action="store_true", help="wait for Enter after the first frame")
     parser.add_argument("--cut-inside", action="store_true", help="end in the middle of a frame")
     parser.add_argument("--times", type=int, default=1, help="connections, one after the other")
@@ -182,6 +184,9 @@ def main():
         import cv2
 
         cv2.setNumThreads(1)
+    if options.ready:
+        print("Ready", flush=True)
+        sys.stdin.readline()
     if options.listen is not None:
         listen(options)
     else:

@@ -7,6 +7,7 @@ import argparse
 import math
 import socket
 import struct
+import sys
 import time
 
 import cv2
@@ -27,9 +28,14 @@ def main():
     parser.add_argument("--size", metavar="WIDTHxHEIGHT", default="48x32")
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--fps", type=float, default=25)
+    parser.add_argument("--ready", action="store_true",
+                        help='print "Ready" and wait for Enter before anything else')
     parser.add_argument("--save", metavar="DIR", help="write each JPEG")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
+    if options.ready:
+        print("Ready", flush=True)
+        sys.stdin.readline()
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         address = ("127.0.0.1", options.port)

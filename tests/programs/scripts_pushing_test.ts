@@ -109,9 +109,9 @@ test("stream-client --listen gets all frames of a script that reads no acknowled
   assertEquals(sums, sumsOfArrays("uint8"));
 });
 
-test("stream-client --listen records a camera of 5 frames a second at 5 frames a second", async () => {
+test("stream-client --listen records a camera of one frame a second at one frame a second", async () => {
   const output = media.pathOf("rate.mkv");
-  const { viewer, sender } = await push([...JPEGS, "--fps", "5"], ["--output", output]);
+  const { viewer, sender } = await push([...JPEGS, "--fps", "1"], ["--output", output]);
   assertEquals(viewer.code, 0, viewer.stderr);
   assertRate(await decodedBy(output, { stream: "V:0" }), sender.moments);
 });

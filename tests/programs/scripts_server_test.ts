@@ -139,8 +139,9 @@ test("stream-server passes on every pixel of scripts that connect and push", asy
   );
   await forAll(sources, async (source) => {
     const port = await portFor(server, source.name);
+    await using sender = await SenderProgram.prepare(port, source.args);
     await compare(server, source, async () => {
-      await using sender = SenderProgram.push(port, source.args);
+      await sender.enter();
       assertEquals(await sender.ending(), { code: 0, stderr: "" });
     });
   });
@@ -203,10 +204,11 @@ test("stream-server finds out what a script waits for", async () => {
 test("stream-server keeps the rate of a script, and its viewers if the size changes", async () => {
   await using server = await serve(["cam=script::0"]);
   const output = media.pathOf("rate.nut");
+  const script = [...PICKLES, "--fps", "0.5", "--change-size"];
+  await using sender = await SenderProgram.prepare(await portFor(server, "cam"), script);
   await using viewer = new Viewer(server, "cam", ["--codec", "rawvideo", "--output", output]);
   await server.log.until(/request begins command=get_video/);
-  const script = [...PICKLES, "--fps", "5", "--change-size"];
-  await using sender = SenderProgram.push(await portFor(server, "cam"), script);
+  await sender.enter();
   await viewer.left();
   const half = SCRIPT_FRAMES / 2;
   assertEquals(await sumsIn(output), sumsOfArrays("uint8").slice(0, half));
@@ -221,12 +223,17 @@ test("stream-server survives scripts that leave, are cut, and come back", async 
   await using server = await serve(["cam=script::0"]);
   const port = await portFor(server, "cam");
   const output = media.pathOf("back.nut");
+  await using stack = new AsyncDisposableStack();
+  const senders: SenderProgram[] = [];
+  for (const args of [[], ["--cut-inside"], []]) {
+    senders.push(stack.use(await SenderProgram.prepare(port, [...PICKLES, ...args])));
+  }
   await using viewer = new Viewer(server, "cam", ["--codec", "rawvideo", "--output", output]);
   await server.log.until(/request begins command=get_video/);
-  for (const args of [[], ["--cut-inside"], []]) {
-    await using sender = SenderProgram.push(port, [...PICKLES, ...args]);
+  for (const [index, sender] of senders.entries()) {
+    await sender.enter();
     assertEquals(await sender.ending(), { code: 0, stderr: "" });
-    await server.log.until(new RegExp("lost its publisher"));
+    await server.log.until(new RegExp(`(request ends command=publish [^]*){${index + 1}}`));
   }
   await viewer.left(3);
   const once = sumsOfArrays("uint8");
@@ -256,9 +263,12 @@ for (const [what, args] of [["whole", []], ["in pieces", ["--pieces", "500"]]] a
     const folder = await media.folder(crypto.randomUUID());
     await using server = await serve(["cam=script+udp::0"]);
     const flags = ["--encoding", "copy", "--output", "-", "--explain"];
-    await using viewer = new Viewer(server, "cam", flags);
     const [, port] = await server.log.until(/datagrams at 127\.0\.0\.1:(\d+)\n/);
-    await using _sender = SenderProgram.datagrams(port, ["--save", folder, ...args]);
+    const script = ["--save", folder, ...args];
+    await using sender = await SenderProgram.prepareDatagrams(port, script);
+    await using viewer = new Viewer(server, "cam", flags);
+    await server.log.until(/request begins command=get_video/);
+    await sender.enter();
     await viewer.got(SCRIPT_FRAMES);
     assertEquals(await viewer.sums(), await sumsOfJpegs(folder));
   });

@@ -50,7 +50,7 @@ export type ScriptArray = keyof typeof SCRIPT_ARRAYS;
 export interface SenderOptions {
   /** @default PYTHON */
   python?: string;
-  /** Standard input is a pipe, for `--enter`. @default false */
+  /** Standard input is a pipe, for `--enter` and `--ready`. @default false */
   typed?: boolean;
   /** The program. @default "script_sender.py" */
   script?: string;
@@ -72,9 +72,27 @@ export class SenderProgram implements AsyncDisposable {
     return new SenderProgram(start(["--connect", port, ...args], options), port);
   }
 
+  /** Starts a script that pushes when Enter is pressed, and waits until it has loaded all. */
+  static async prepare(port: string, args: readonly string[]): Promise<SenderProgram> {
+    const sender = SenderProgram.push(port, ["--ready", ...args], { typed: true });
+    await sender.stdout.until(/^Ready\n/);
+    return sender;
+  }
+
   /** Starts a script that sends datagrams to a port of this machine. */
-  static datagrams(port: string, args: readonly string[] = []): SenderProgram {
-    return new SenderProgram(start([port, ...args], { script: "udp_sender.py" }), port);
+  static datagrams(
+    port: string,
+    args: readonly string[] = [],
+    options: SenderOptions = {},
+  ): SenderProgram {
+    return new SenderProgram(start([port, ...args], { ...options, script: "udp_sender.py" }), port);
+  }
+
+  /** Starts a script that sends datagrams when Enter is pressed, and waits until it has loaded all. */
+  static async prepareDatagrams(port: string, args: readonly string[]): Promise<SenderProgram> {
+    const sender = SenderProgram.datagrams(port, ["--ready", ...args], { typed: true });
+    await sender.stdout.until(/^Ready\n/);
+    return sender;
   }
 
   /** What it prints: a line for each frame, and one for each request or acknowledgement. */
