@@ -11,7 +11,7 @@ import { mutateBytes, type Mutator } from "./mutate_bytes.ts";
 import { mutateJson } from "./mutate_json.ts";
 import { checkSame } from "./properties.ts";
 import type { Random } from "./random.ts";
-import { hear, isGone, say } from "./session_target.ts";
+import { hear, isGone, say, unlessGone } from "./session_target.ts";
 import type { Outcome, Target } from "./target.ts";
 
 const AUDIO = {
@@ -79,7 +79,7 @@ export class PublishTarget implements Target, AsyncDisposable {
 
   /** Starts the server. */
   static async open(media: string): Promise<PublishTarget> {
-    const timeouts = { request: 2000, stall: 2000, ping: 200 };
+    const timeouts = { request: 20_000, stall: 20_000, ping: 200 };
     const live = { sources: [], linger: 0 };
     const metrics = { hostname: "127.0.0.1", port: 0 };
     return new PublishTarget(await testServer({ media, timeouts, live, metrics }));
@@ -92,10 +92,12 @@ export class PublishTarget implements Target, AsyncDisposable {
       ...{ name: "cam", replace: true, onDemand: random.once(2) },
     });
     const encoding = random.once(8) ? "mjpeg" : "raw";
-    await viewer.ask({ command: "get_video", name: "cam", data: true, redescribe: true, encoding });
+    await unlessGone(() =>
+      viewer.ask({ command: "get_video", name: "cam", data: true, redescribe: true, encoding })
+    );
     await say(peer, input, random);
     if (random.once(4)) return "refused"; // Unread bytes make this a reset.
-    await peer.socket.closeWrite();
+    await unlessGone(() => peer.socket.closeWrite());
     const [outcome] = await Promise.all([hear(viewer), leave(peer)]);
     const recent = this.#server.lines.slice(-50);
     if (recent.some((line) => /\b(TypeError|RangeError|at file:)/.test(line))) {
