@@ -216,6 +216,7 @@ class Memory(ArrayTestCase):
                         image[:] = number
                         out.write(image)
                         image[:] = 0
+                        self.keep_up(out)
 
                 values = self.check_uniform(self.received(write, {"late": late}))
                 self.assertEqual(values, sorted(set(values)))
@@ -234,6 +235,7 @@ class Memory(ArrayTestCase):
                 for number in range(first, first + count):
                     image[:] = number
                     out.write(image, data=number)
+                    self.keep_up(out)
 
             threads = [
                 threading.Thread(target=run, args=(count * at,)) for at in range(writers)

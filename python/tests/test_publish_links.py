@@ -218,13 +218,15 @@ class Cuts(PublishTestCase):
             for number in range(5):
                 self.assertTrue(out.write(IMAGE + number, number))
             self.assertFalse(out.connected or out.watched)
+            self.assertEqual(out.totals.dropped, 3)
             relay.target = self.site.port
             wait_connected(out)
             viewer = self.watch()
             self.feed(out, IMAGE + 9, lambda frames: frames and frames[-1].image.max() == 9)
         self.assertLess({frame.image.max() for frame in viewer.all()}, {3, 4, 9, 10})
-        self.assertEqual((out.totals.dropped, out.totals.reconnects), (3, 0))
-        self.assertEqual(out.totals.messages, 5)
+        # More are dropped if the server is slower than what is written to it.
+        self.assertGreaterEqual(out.totals.dropped, 3)
+        self.assertEqual((out.totals.messages, out.totals.reconnects), (5, 0))
 
     def test_it_goes_on_after_a_cut(self):
         relay = Relay(self, self.site.port)

@@ -32,6 +32,7 @@ class Encrypted(PublishTestCase):
             for number in range(30):
                 image[:] = number
                 out.write(image, number)
+                self.keep_up(out)
         frames = viewer.all()
         self.assertEqual(
             [[each.value for each in one.data] for one in frames], [[at] for at in range(30)]
