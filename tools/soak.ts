@@ -50,7 +50,7 @@ const ROUND = 10;
 const MIN_ROUNDS = 2;
 
 /** Milliseconds until the server must be idle: more than any of its timeouts. */
-const PATIENCE = 60_000;
+const PATIENCE = 300_000;
 
 /** Milliseconds between samples of the busy server. */
 const SAMPLE_INTERVAL = 2000;

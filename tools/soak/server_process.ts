@@ -14,8 +14,11 @@ const MAX_LINES = 20;
 /** Milliseconds between checks while waiting. */
 const CHECK_INTERVAL = 100;
 
-/** Milliseconds within which the last connections are closed. */
-const LAST_CONNECTIONS = 3000;
+/** Milliseconds within which the last connections are closed, even if the machine is slow. */
+const LAST_CONNECTIONS = 60_000;
+
+/** Milliseconds without a close after which, as far as is known, no more connections are closed. */
+const SETTLED = 3000;
 
 /** Metrics of the server. */
 export interface Gauges {
@@ -104,14 +107,17 @@ export class ServerProcess implements AsyncDisposable {
    * Number of open descriptors once the last connections are closed: the server keeps those that it
    * has refused for a second, and that of its metrics until they are read.
    *
-   * @param enough number at which it is not looked any longer
+   * @param expected number at which it is not looked any longer
    */
-  async lastDescriptors(enough = 0): Promise<number> {
-    const end = performance.now() + LAST_CONNECTIONS;
+  async lastDescriptors(expected?: number): Promise<number> {
+    const patience = expected === undefined ? SETTLED : LAST_CONNECTIONS;
+    let end = performance.now() + patience;
     let least = await this.descriptors();
-    while (least > enough && performance.now() < end) {
+    while (least > (expected ?? 0) && performance.now() < end) {
       await new Promise((done) => setTimeout(done, CHECK_INTERVAL));
-      least = Math.min(least, await this.descriptors());
+      const count = await this.descriptors();
+      if (count < least) end = performance.now() + patience;
+      least = Math.min(least, count);
     }
     return least;
   }

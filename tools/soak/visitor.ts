@@ -24,7 +24,7 @@ import {
 } from "../../lib/protocol/native/request.ts";
 
 /** Read and write timeout, milliseconds. */
-const PATIENCE = 30_000;
+const PATIENCE = 180_000;
 
 /** Address and credentials of the server. */
 export interface Address {
