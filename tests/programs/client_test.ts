@@ -138,16 +138,19 @@ Deno.test("stream-client takes choices from a pipe", async () => {
   await using server = await testServer({ media: media.path });
   await server.probeAll();
   await using client = startProgram("client", ["--view", "none", ...at(server)]);
-  const prompt = "1) image (still.png)\n2) video (clip.mp4)\n3) list\n0) quit\nNumber or name> ";
   await client.stdout.until(/> $/);
   await client.type("1\n");
   await client.stdout.until(/> .*\nNumber or name> $/s);
-  assertMatch(client.stderr.text, /^Received 1 picture in [^\n]+\n$/);
+  await client.stderr.until(/^Received 1 picture in [^\n]+\n$/);
   await client.type("nonsense\n");
   await client.stderr.until(/^Cannot find "nonsense": no such media, see the list of media$/m);
   await client.closeInput();
   const { code, stdout } = await client.ending();
-  assertEquals([code, stdout], [0, prompt.repeat(3)]);
+  const prompt = "1) image (still.png)\n2) video (clip.mp4)\n3) list\n0) quit\nNumber or name> ";
+  // The menu does not wait long for the names.
+  const nameless = (text: string) => text.replaceAll(/ \((still\.png|clip\.mp4)\)$/gm, "");
+  assertEquals([code, nameless(stdout)], [0, nameless(prompt).repeat(3)]);
+  assert(stdout.includes(prompt), stdout);
 });
 
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {

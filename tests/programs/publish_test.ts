@@ -130,20 +130,16 @@ Deno.test("a publisher and a recorder go on when the server between them is kill
   const where = ["--host", "127.0.0.1", "--port", port];
   const path = media.pathOf("kept.mkv");
   const publishing = ["--publish", "cam", "--input", GENERATOR, "--encoding", "raw", ...where];
-  const recording = ["--video", "cam", "--output", path, "--codec", "ffv1", "--json", ...where];
+  const output = ["--output", path, "--codec", "ffv1", "--json", "--explain"];
+  const recording = ["--video", "cam", ...output, ...where];
   await using publisher = startProgram("client", publishing);
-  const waitForFrames = async () => {
-    using viewer = await watchLive({ connect: () => connectTo(Number(port)) }, { name: "cam" });
-    await viewer.frames(5);
-  };
   let recorder: RunningProgram;
   {
     const { program } = await startServerProgram(flags);
     await using server = program;
     await publisher.stderr.until(/^Publishing "cam" to /m);
     recorder = startProgram("client", [...recording, "--retries", "60"]);
-    await server.stderr.until(/command=get_video name=cam/);
-    await waitForFrames();
+    await recorder.stderr.until(/( <- {2}frame [^]*){5}/);
     server.kill("SIGKILL");
     await publisher.stderr.until(/; trying again in \d+ s$/m);
     await recorder.stderr.until(/; trying again in \d+ s \(\d+ of 60\)$/m);
@@ -153,7 +149,7 @@ Deno.test("a publisher and a recorder go on when the server between them is kill
   await using _server = program;
   await publisher.stderr.until(/^Connected again after [\d.]+ s$/m);
   await client.stderr.until(/^Connected again, going on with the newest: [\d.]+ s are missing$/m);
-  await waitForFrames();
+  await client.stderr.until(/( <- {2}frame [^]*){10}/);
   client.kill("SIGINT");
   const { code, stdout } = await client.ending();
   assertEquals([code, JSON.parse(stdout).reconnects], [130, 1]);

@@ -39,14 +39,22 @@ async function watch(balancer: Balancer): Promise<NativeClient> {
   return client;
 }
 
-/** Waits for the next ping, or the end of the connection. */
+/** Whether a server answers a ping over a connection. */
 async function isConnected(viewer: NativeClient): Promise<boolean> {
   try {
-    return await viewer.receive() !== undefined;
+    await viewer.connection.send("ping", new Uint8Array());
+    let received = await viewer.receive();
+    while (received !== undefined && received.kind !== "pong") received = await viewer.receive();
+    return received !== undefined;
   } catch (error) {
     if (!isConnectionLost(error)) throw error;
     return false;
   }
+}
+
+/** Shows servers that peers are there, which they doubt after a silence. */
+async function showLife(peers: readonly NativeClient[]): Promise<void> {
+  for (const peer of peers) await peer.connection.send("pong", new Uint8Array());
 }
 
 /** Sends random frames and checks that all viewers get just these. */
@@ -93,22 +101,23 @@ test("what is published to the hub is watched at edges, and one edge is enough",
   using stack = new DisposableStack();
   const viewers: NativeClient[] = [];
   for (let count = 0; count < 4; count++) viewers.push(stack.use(await watch(balancer)));
-  for (const { program } of edges) {
-    await program.stderr.until(/(request begins command=get_video[^]*){2}/);
-  }
+  // From then on they get what is sent.
+  for (const viewer of viewers) await viewer.until("describe");
   while ((await publisher.notice("viewers")).viewers !== 2);
+  await showLife([publisher, ...viewers]);
   await assertShown(publisher, viewers, 0);
 
+  await showLife([publisher, ...viewers]);
   edges[0].program.kill("SIGKILL");
   const kept: NativeClient[] = [];
   for (const viewer of viewers) if (await isConnected(viewer)) kept.push(viewer);
   assertEquals(kept.length, 2);
-  for (const peer of [publisher, ...kept]) await peer.connection.send("pong", new Uint8Array());
   for (let count = 0; count < 2; count++) {
     const viewer = stack.use(await watch(balancer));
     // From then on it gets what is sent.
     await viewer.until("describe");
     kept.push(viewer);
+    await showLife([publisher, ...kept]);
   }
   await assertShown(publisher, kept, 5);
   const end = await publisher.finish();

@@ -98,31 +98,44 @@ Deno.test("stream-server says how to install what it lacks", async () => {
 /** In real time, so that it goes on for a while. */
 const TO_PIPE = ["--output", "-", "--speed", "1"];
 
+/** What a viewer says of a server that ends without a word. */
+const CUT = "the connection was cut";
+
+/** Ends a server by a signal; returns what its viewer says of it. */
+async function tellsEnding(signal: Deno.Signal, status: number): Promise<string> {
+  const args = ["--media", media.path, "--grace", "0"];
+  const { program: server, port } = await startServerProgram(args);
+  await using _server = server;
+  const where = ["--host", "127.0.0.1", "--port", port];
+  const once = ["--video", ...TO_PIPE, "--retries", "0"];
+  await using client = startProgram("client", [...once, ...where]);
+  await client.stdout.until(/^nut/);
+  server.kill(signal);
+  const { code, stdout, stderr } = await server.ending();
+  assertEquals([code, stdout], [status, `Listening on 127.0.0.1:${port}\n`]);
+  assert(stderr.split("\n").slice(0, -1).every((line) => /^\S+Z \w+ +\S/.test(line)), stderr);
+  const ending = await client.ending();
+  assertEquals(ending.code, 1);
+  const said = /^Cannot finish "clip\.mkv" after \d+ frames? \(.*\): (.*)\n$/;
+  assertMatch(ending.stderr, said);
+  return ending.stderr.match(said)?.[1] ?? "";
+}
+
 for (
   const [signal, status, reason] of [
-    ["SIGINT", 130, "the connection was cut"],
+    ["SIGINT", 130, CUT],
     ["SIGTERM", 143, "the server was shut down"],
   ] as const
 ) {
   Deno.test(`stream-server ends by ${signal} with status ${status}, and its FFmpeg with it`, async () => {
     await makeClip();
-    const args = ["--media", media.path, "--grace", "0"];
-    const { program: server, port } = await startServerProgram(args);
-    await using _server = server;
-    const where = ["--host", "127.0.0.1", "--port", port];
-    const once = ["--video", ...TO_PIPE, "--retries", "0"];
-    await using client = startProgram("client", [...once, ...where]);
-    await client.stdout.until(/^nut/);
-    server.kill(signal);
-    const { code, stdout, stderr } = await server.ending();
-    assertEquals([code, stdout], [status, `Listening on 127.0.0.1:${port}\n`]);
-    assert(stderr.split("\n").slice(0, -1).every((line) => /^\S+Z \w+ +\S/.test(line)), stderr);
-    const ending = await client.ending();
-    assertEquals(ending.code, 1);
-    assertMatch(
-      ending.stderr,
-      new RegExp(`^Cannot finish "clip\\.mkv" after \\d+ frames? \\(.*\\): ${reason}\\n$`),
-    );
+    let told = await tellsEnding(signal, status);
+    // The last words of a server are lost if they take longer than a moment.
+    for (let more = 2; more > 0 && told !== reason; more--) {
+      assertEquals(told, CUT);
+      told = await tellsEnding(signal, status);
+    }
+    assertEquals(told, reason);
   });
 }
 
