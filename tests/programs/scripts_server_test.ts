@@ -21,6 +21,7 @@ import {
   sumsOfJpegs,
 } from "../support/peers/sender_program.ts";
 import { PYTHON } from "../support/peers/script_server.ts";
+import { freePort } from "../support/programs/machine.ts";
 import {
   type RunningProgram,
   startProgram,
@@ -261,13 +262,14 @@ test("stream-server gives each script that pushes at the same time a source", as
 for (const [what, args] of [["whole", []], ["in pieces", ["--pieces", "500"]]] as const) {
   test(`stream-server passes on JPEGs that come ${what} in UDP datagrams`, async () => {
     const folder = await media.folder(crypto.randomUUID());
-    await using server = await serve(["cam=script+udp::0"]);
-    const flags = ["--encoding", "copy", "--output", "-", "--explain"];
-    const [, port] = await server.log.until(/datagrams at 127\.0\.0\.1:(\d+)\n/);
+    const port = String(freePort());
+    await using server = await serve([`cam=script+udp::${port}`]);
     const script = ["--save", folder, ...args];
     await using sender = await SenderProgram.prepareDatagrams(port, script);
+    const flags = ["--encoding", "copy", "--output", "-", "--explain"];
     await using viewer = new Viewer(server, "cam", flags);
-    await server.log.until(/request begins command=get_video/);
+    // The port is open while somebody watches.
+    await server.log.until(/datagrams at 127\.0\.0\.1:\d+\n/);
     await sender.enter();
     await viewer.got(SCRIPT_FRAMES);
     assertEquals(await viewer.sums(), await sumsOfJpegs(folder));

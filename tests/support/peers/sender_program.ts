@@ -88,7 +88,7 @@ export class SenderProgram implements AsyncDisposable {
     return new SenderProgram(start([port, ...args], { ...options, script: "udp_sender.py" }), port);
   }
 
-  /** Starts a script that sends datagrams when Enter is pressed, and waits until it has loaded all. */
+  /** Starts one that sends datagrams when Enter is pressed, and waits until it has loaded all. */
   static async prepareDatagrams(port: string, args: readonly string[]): Promise<SenderProgram> {
     const sender = SenderProgram.datagrams(port, ["--ready", ...args], { typed: true });
     await sender.stdout.until(/^Ready\n/);
