@@ -114,7 +114,7 @@ Deno.test("PlaylistSink ends the playlist of a video that is stopped, and report
   await using server = await serverOfClips();
   const place = await media.folder("stopped");
   const list = `${place}/x.m3u8`;
-  const args = ["--video", "clip.mkv", "--speed", "0.2", "--output", list, ...at(server)];
+  const args = ["--video", "clip.mkv", "--speed", "0.5", "--output", list, ...at(server)];
   const changes = Deno.watchFs(place);
   await using client = startProgram("client", args);
   for await (const { paths } of changes) if (paths.some((path) => path.endsWith(".ts"))) break;
