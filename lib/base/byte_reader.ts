@@ -63,8 +63,8 @@ export function fromSocket(socket: Pick<Deno.Conn, "read">): ByteSource {
 export interface ByteReaderOptions {
   /** Milliseconds that one read of the source may take. @default Infinity */
   readTimeout?: number;
-  /** Whether the source has nothing to give yet, so that a read that takes longer goes on. */
-  isIdle?: () => boolean;
+  /** Milliseconds that a read which takes longer may still take, since it waits for others too. */
+  more?: () => number;
   /** Called when a read takes longer, before the source is cancelled. Ends the source's writer. */
   onTimeout?: () => void;
 }
@@ -213,19 +213,20 @@ export class ByteReader {
    * the other end of the pipe open.
    */
   #limitRead(): Disposable | undefined {
-    const { readTimeout, isIdle, onTimeout } = this.#options;
+    const { readTimeout, more, onTimeout } = this.#options;
     if (readTimeout === undefined) return undefined;
-    const limit = () =>
-      deadline(readTimeout, () => {
-        if (isIdle?.()) {
-          current = limit();
+    const limit = (milliseconds: number) =>
+      deadline(milliseconds, () => {
+        const left = more?.() ?? 0;
+        if (left > 0) {
+          current = limit(left);
           return;
         }
         onTimeout?.();
         // If it fails, so does the read.
         this.#source.cancel().catch(() => {});
       });
-    let current = limit();
+    let current = limit(readTimeout);
     return { [Symbol.dispose]: () => current[Symbol.dispose]() };
   }
 

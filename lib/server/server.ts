@@ -24,9 +24,8 @@ import { ServerPage } from "./http/page.ts";
 import { type ListenerRow, Listeners } from "./listeners.ts";
 import { pushRows, pushWarnings } from "./push_rows.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics/http.ts";
-import { type Metrics, NO_METRICS } from "./metrics/records.ts";
+import { type Metrics, NO_METRICS, RequestLog } from "./metrics/records.ts";
 import type { PrometheusMetrics } from "./metrics/prometheus.ts";
-import { RequestLog } from "./metrics/records.ts";
 import {
   DEFAULT_MAX_MEMORY,
   DEFAULT_MAX_PIXELS,

@@ -201,13 +201,13 @@ Deno.test("readTimeout gives up a source that gives nothing", async () => {
   }
 });
 
-Deno.test("readTimeout begins again for a source that has nothing to give yet", async () => {
+Deno.test("readTimeout goes on for a source that waits for others", async () => {
   const given = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
   const source: ByteSource = { read: () => given.promise, cancel: () => Promise.resolve() };
   let times = 0;
   const reader = new ByteReader(source, {
     readTimeout: 1,
-    isIdle: () => ++times < 3,
+    more: () => ++times < 3 ? 1 : 0,
     onTimeout: () => given.resolve(new Uint8Array(0)),
   });
   assertStrictEquals(await reader.peek(1), undefined);

@@ -122,14 +122,18 @@ test("ten recordings come out whole where one of two servers is killed", async (
 });
 
 test("a server that is ending keeps its viewers behind the balancer, and gets no new ones", async () => {
-  const media = await makeMedia(10);
+  const media = await makeMedia(20);
   const one = await startStation(media);
   await using _one = one.program;
   const two = await startStation(media);
   await using _two = two.program;
   await using balancer = await Balancer.start([one, two], { STREAM_CHECK_EVERY: "200ms" });
-  const viewers = [1, 2].map(() => play(balancer, ["--view", "none", "--speed", "1"]));
-  await Promise.all(viewers.map(({ begun }) => begun));
+  const viewers: ReturnType<typeof play>[] = [];
+  // One after the other, so that each goes to another server.
+  for (let count = 0; count < 2; count++) {
+    viewers.push(play(balancer, ["--view", "none", "--speed", "1"]));
+    await viewers[count].begun;
+  }
   one.program.kill("SIGTERM");
   await one.program.stderr.until(/ ending: 1 viewer/);
   // Before the balancer knows, and after.

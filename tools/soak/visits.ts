@@ -208,12 +208,9 @@ export const VISITS: Readonly<Record<string, Visit>> = {
   },
 };
 
-/** Whether an error is expected: a refusal, a source that is late, or a closed connection. */
+/** Whether an error is expected: a refusal, or a closed connection. */
 export function isUsual(error: unknown): boolean {
-  if (error instanceof RequestError) {
-    return ["busy", "bad_request"].includes(error.code) ||
-      error.code === "media_error" && error.message.includes("nothing came within");
-  }
+  if (error instanceof RequestError) return ["busy", "bad_request"].includes(error.code);
   return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
     error instanceof Deno.errors.NotConnected;
 }

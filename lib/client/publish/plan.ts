@@ -33,7 +33,7 @@ export const DEFAULT_ENCODING = "h264";
 /** `--input` of the standard input. */
 const STDIN = "-";
 
-/** Flags that are about what the server sends, or its destination. */
+/** Flags that are about what the server sends, or the destination of that. */
 export const RECEIVING_FLAGS = [
   ...[
     "image",

@@ -6,7 +6,7 @@ import { CUES } from "./ids.ts";
 export interface CueIndex {
   /** Ticks, ascending. */
   times: readonly number[];
-  /** Of the clusters in the file, bytes. */
+  /** Offsets of the clusters in the file, bytes. */
   offsets: readonly number[];
 }
 

@@ -167,7 +167,7 @@ export class Connection {
   }
 }
 
-/** Writes the parts of a response as messages. */
+/** Writes the parts of a response as messages: a `ResponseWriter` of `server/playback/sender.ts`. */
 export function nativeResponse(connection: Connection) {
   return {
     describe: (description: Description) =>

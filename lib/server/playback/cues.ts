@@ -97,7 +97,7 @@ export class Cues implements Disposable {
    * Goes on with the last text that the client has, which comes again: others may have the same
    * timestamp.
    *
-   * @param points at which the streams of a response are resumed
+   * @param points positions at which the streams of a response are resumed
    * @returns those of other streams
    * @throws {RequestError} `bad_request` if that of the texts has no timestamp
    */

@@ -210,7 +210,7 @@ export function planResume(
 ): Part[] | undefined {
   const { still, fps, start = 0 } = options;
   const { format, audio } = file.info;
-  // The filter for another frame rate depends on its beginning.
+  // The filter for another frame rate depends on the time at which it begins.
   if (still || fps !== undefined) return undefined;
   const { video, audio: audioEncoding } = planTracks(file, options);
   const isWave = format === "wav" && (audio?.codec.startsWith("pcm_") ?? false);

@@ -192,6 +192,8 @@ export class TimedSender extends Sender {
   override dropped = 0;
   #options: TimedSenderOptions;
   #rate: FrameRate;
+  /** Of the rate, which is that of all viewers: pauses of one do not stop it. */
+  #rateClock: Pick<Clock, "now">;
   #late: LatePolicy | undefined;
   #monitor: ThroughputMonitor | undefined;
   /** Why frames are late, if that is known and the viewer has yet to be notified. */
@@ -208,9 +210,10 @@ export class TimedSender extends Sender {
 
   constructor(options: TimedSenderOptions) {
     super(options);
-    const { streams, drop, controls, rate = ALL_FRAMES } = options;
+    const { streams, drop, controls, clock = MONOTONIC_CLOCK, rate = ALL_FRAMES } = options;
     this.#options = options;
     this.#rate = rate;
+    this.#rateClock = clock;
     this.#video = streams.find((stream) => stream.type === "video");
     const { speed } = controls.pacer;
     // At speed 0 no frame is late.
@@ -280,7 +283,7 @@ export class TimedSender extends Sender {
     const before = this.#now();
     const lateness = this.#latenessOf(step);
     // A fast download is no crowd.
-    if (lateness !== undefined) this.#rate.add(before);
+    if (lateness !== undefined) this.#rate.add(this.#rateClock.now() / 1000);
     const sending = this.send(frame, { dropped, lateness });
     const { byteLength } = frame.data;
     if (sending !== undefined) {

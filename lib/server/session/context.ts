@@ -21,8 +21,7 @@ import type { RequestLog, RequestRecord } from "../metrics/records.ts";
 import type { Controls } from "../playback/controls.ts";
 import type { ResponseWriter } from "../playback/sender.ts";
 import type { Shutdown } from "../shutdown.ts";
-import type { PeerRate } from "./peer_limits.ts";
-import type { RequestTimeout } from "./peer_limits.ts";
+import type { PeerRate, RequestTimeout } from "./peer_limits.ts";
 
 /** Milliseconds that a peer, or FFmpeg, may keep the server waiting. */
 export interface Timeouts {

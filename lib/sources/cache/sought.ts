@@ -21,7 +21,7 @@ export function partFrom(options: MediaOptions, from: number): MediaOptions {
 
 /**
  * Whether a response may go on after a seek with the frames of any encoder. Those of others have
- * timestamps, or bytes, that depend on their beginning.
+ * timestamps, or bytes, that depend on the time at which the encoder begins.
  */
 export function isSeekShared(file: MediaFile, options: MediaOptions): boolean {
   const { still, fps } = options;

@@ -127,7 +127,7 @@ export async function mediaEtag(path: string, identity?: string): Promise<string
 }
 
 /**
- * Returns the etag that a file would have if it ended as in an earlier state: as long as it
+ * Returns the etag that a file would have if it had the size of an earlier state: as long as it
  * only grows, that stays the same.
  *
  * @returns `undefined` if the file cannot be read, is another or shorter

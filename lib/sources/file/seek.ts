@@ -10,7 +10,7 @@ export interface VideoTiming {
   decodeDelay?: number;
 }
 
-/** Position from which a file is read, and how much of it is for decoding only. */
+/** Position from which a file is read, and how much of what is read is for decoding only. */
 export interface SeekPlan {
   /** Seconds from the beginning of the media to which FFmpeg seeks. */
   seek: number;

@@ -19,7 +19,7 @@ import { type PrepareFrame, SharedFrame } from "./shared_frame.ts";
 import { LiveQueue, QUEUE_LIMITS } from "./subscriber_queue.ts";
 import { inTimeBasesOf, LiveTimeline } from "./timeline.ts";
 
-/** Milliseconds that a subscriber waits for the first frame, if options say no other. */
+/** Milliseconds that a subscriber waits for the first frame by default. */
 const FIRST_FRAME_TIMEOUT = 10_000;
 
 /** Milliseconds of a run after which the backoff is reset. */

@@ -214,7 +214,7 @@ class FfmpegFeed implements LiveFeed {
     this.#reader = new FrameReader(process, {
       ...{ pooledBuffers: POOLED_BUFFERS, maxFrameSize, readTimeout, signal },
       // Some publishers send a frame a minute.
-      isIdle: () => this.#feeder?.isIdleFor(readTimeout / 2) ?? false,
+      more: () => this.#feeder?.timeLeft(readTimeout) ?? 0,
       toError: (end) => this.#toError(end),
     });
     this.#feeder = options.input && new FrameFeeder(options.input, {
@@ -239,6 +239,7 @@ class FfmpegFeed implements LiveFeed {
   /** Reads the stream headers. */
   async describe(rendition: Rendition): Promise<void> {
     this.#nut = await this.#read(() => this.#reader.readStreams());
+    this.#feeder?.answered();
     if (this.#nut.length === 0) throw await this.#reader.endError();
     const { source, isCapture } = this.#options;
     this.streams = describeLive(this.#nut, rendition, {
@@ -276,6 +277,7 @@ class FfmpegFeed implements LiveFeed {
   /** @returns `undefined` if a message of a data stream arrives first, and once at the end */
   async #readFrame(): Promise<Frame | undefined> {
     this.#reading ??= this.#read(() => this.#reader.readFrame()).then(async (frame) => {
+      this.#feeder?.answered();
       if (frame !== undefined) return frame;
       if (this.#isOver) throw await this.#reader.endError();
       this.#isOver = true;

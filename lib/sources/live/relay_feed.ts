@@ -10,6 +10,9 @@ import {
 } from "../../media/frame.ts";
 import { NutWriter } from "../../nut/writer.ts";
 
+/** Packets that FFmpeg may hold back, because decoders reorder them and work in several threads. */
+const MOST_HELD = 32;
+
 /** A frame that has to be released after use. */
 export interface HeldFrame {
   readonly frame: Frame;
@@ -49,8 +52,11 @@ export class FrameFeeder implements AsyncDisposable {
   #captureTimes = new CaptureTimes();
   /** Seconds of the first frame. */
   #zero: number | undefined;
-  /** Since when it waits for a frame, by `performance.now()`; absent while FFmpeg takes one. */
-  #waitsSince: number | undefined = performance.now();
+  /** Frames that FFmpeg got since it last gave one. */
+  #unanswered = 0;
+  /** Since when FFmpeg has to give something, by `performance.now()`; absent if it need not. */
+  #owesSince: number | undefined;
+  #isOver = false;
   #stop = new AbortController();
   #finished: Promise<void>;
 
@@ -70,9 +76,20 @@ export class FrameFeeder implements AsyncDisposable {
     return this.#captureTimes.find(streamId, seconds);
   }
 
-  /** Whether no frame has come for so many milliseconds, so that FFmpeg has nothing to do. */
-  isIdleFor(milliseconds: number): boolean {
-    return performance.now() - (this.#waitsSince ?? Infinity) >= milliseconds;
+  /** Notes that FFmpeg has given something. */
+  answered(): void {
+    this.#unanswered = 0;
+    this.#owesSince = this.#isOver ? performance.now() : undefined;
+  }
+
+  /**
+   * Milliseconds that FFmpeg may still take to give something.
+   *
+   * @param limit milliseconds that it may take for what it got
+   */
+  timeLeft(limit: number): number {
+    if (this.#owesSince === undefined) return limit;
+    return this.#owesSince + limit - performance.now();
   }
 
   /** Ends the input at once. FFmpeg, which may be reading it, must have ended. */
@@ -83,6 +100,13 @@ export class FrameFeeder implements AsyncDisposable {
     this.#input[Symbol.dispose]();
   }
 
+  /** Frames that FFmpeg may hold back. */
+  get #mostHeld(): number {
+    const isRaw = ({ codec }: StreamDescription) =>
+      codec === "rawvideo" || codec.startsWith("pcm_");
+    return this.#input.streams.every(isRaw) ? 1 : MOST_HELD;
+  }
+
   async #run(): Promise<void> {
     const { output, onData, onFailure } = this.#options;
     const { signal } = this.#stop;
@@ -90,7 +114,11 @@ export class FrameFeeder implements AsyncDisposable {
       this.#writer = new NutWriter(output, this.#input.streams);
       while (true) {
         const held = await this.#input.take(signal);
-        if (held === undefined) return await this.#writer.close();
+        if (held === undefined) {
+          this.#isOver = true;
+          this.#owesSince ??= performance.now();
+          return await this.#writer.close();
+        }
         try {
           const message = this.#shiftedMessage(held.frame);
           if (message !== undefined) {
@@ -99,9 +127,8 @@ export class FrameFeeder implements AsyncDisposable {
           }
           const frame = this.#shifted(held.frame);
           if (frame === undefined) continue;
-          this.#waitsSince = undefined;
+          if (++this.#unanswered > this.#mostHeld) this.#owesSince ??= performance.now();
           await this.#writer.write(frame);
-          this.#waitsSince = performance.now();
         } finally {
           held.release();
         }

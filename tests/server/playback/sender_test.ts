@@ -276,6 +276,17 @@ pureTest("TimedSender.take() finds nothing late at speed 0, nor after a pause", 
   assertLess(3600, paused.seconds);
 });
 
+pureTest("TimedSender.take() counts the frames of all viewers on one clock", async () => {
+  const moments: number[] = [];
+  class Heard extends FrameRate {
+    override add(now: number): void {
+      moments.push(now);
+    }
+  }
+  await sendAt([[0, 0], [0, 40]], { rate: new Heard(), pause: 10_000 });
+  assertEquals(moments[1] - moments[0], 10.04);
+});
+
 pureTest("TimedSender.take() does not count a pause as time that frames take", async () => {
   const { notices } = await play({ count: 190, coming: 0.06, pause: 3600, isComing: true });
   assertEquals(notices.map(({ code }) => code), ["slow_source"]);
@@ -287,8 +298,10 @@ type Moment = readonly [streamId: number, milliseconds: number];
 /** Sends frames that are due at moments, and gives the milliseconds at which each is written. */
 async function sendAt(
   moments: readonly Moment[],
-  { speed, ...options }: Partial<Pick<TimedSenderOptions, "streams" | "rate">> & {
+  { speed, pause, ...options }: Partial<Pick<TimedSenderOptions, "streams" | "rate">> & {
     speed?: number;
+    /** Milliseconds of a pause before the last of them. */
+    pause?: number;
   } = {},
 ): Promise<{ events: [milliseconds: number, streamId: number | "flush"][]; report: EndReport }> {
   const clock = new HandClock({ skips: true });
@@ -307,7 +320,12 @@ async function sendAt(
   };
   const own = { response, controls, drop: false, clock };
   const sender = new TimedSender({ streams: STREAMS, rate: new FrameRate(), ...options, ...own });
-  for (const [streamId, milliseconds] of moments) {
+  for (const [at, [streamId, milliseconds]] of moments.entries()) {
+    if (pause !== undefined && at === moments.length - 1) {
+      controls.pacer.pause();
+      clock.time += pause;
+      controls.pacer.resume();
+    }
     const data = new Uint8Array(FRAME_HEADROOM + 3).subarray(FRAME_HEADROOM);
     const frame = { streamId, timestamp: 0, keyframe: true, due: milliseconds / 1000, data };
     await sender.take({ kind: "frame", frame, beginning: 0, isShown: true });

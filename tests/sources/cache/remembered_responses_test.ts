@@ -220,7 +220,10 @@ Deno.test("a viewer may seek, stop, pause and leave while it gets what is rememb
     assertStrictEquals((await stopping.rest()).end.reason, "stopped");
     // The end may be told before an FFmpeg has ended that was started ahead.
     const limit = AbortSignal.timeout(PATIENCE);
-    while ((await mediaChildren()).length > 0) limit.throwIfAborted();
+    while ((await mediaChildren()).length > 0) {
+      if (limit.aborted) throw new Error(`FFmpegs are left: ${await mediaChildren()}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
   {
     using pausing = await watch(server, { name: "talkie.mp4", speed: 1 });

@@ -127,17 +127,18 @@ test("viewers of renditions of a capture stay while it is lost, and go on with i
   for (let times = 0; times < 2; times++) {
     const [capture, ...others] = await readersOf(screen.display);
     assertEquals(others, []);
-    // It does not come back before one more request has failed.
-    const dead = await standIn("ffmpeg", "kill -9 $$");
-    Deno.kill(capture, "SIGKILL");
-    const lost = await Promise.all(viewers.map((viewer) => viewer.notice("source_lost")));
-    for (const { message } of lost) {
-      assertMatch(message, /^Cannot read "cam": .*SIGKILL; it is tried again in [1-9]\.\d s$/);
+    {
+      // It does not come back before one more request has failed.
+      using _dead = await standIn("ffmpeg", "kill -9 $$");
+      Deno.kill(capture, "SIGKILL");
+      const lost = await Promise.all(viewers.map((viewer) => viewer.notice("source_lost")));
+      for (const { message } of lost) {
+        assertMatch(message, /^Cannot read "cam": .*SIGKILL; it is tried again in [1-9]\.\d s$/);
+      }
+      using late = await watchLive(server, { width: 80 });
+      const { error } = await late.until("error");
+      assertMatch(`${error.code} ${error.message}`, /^media_error Cannot read "cam": .*SIGKILL$/);
     }
-    using late = await watchLive(server, { width: 80 });
-    const { error } = await late.until("error");
-    assertMatch(`${error.code} ${error.message}`, /^media_error Cannot read "cam": .*SIGKILL$/);
-    dead[Symbol.dispose]();
     await Promise.all(viewers.map((viewer) => viewer.notice("source_back")));
   }
   const after = await Promise.all(viewers.map((viewer) => viewer.frames(1)));

@@ -12,6 +12,7 @@ import { parseLiveSource } from "../../../lib/sources/live/source_spec.ts";
 import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 import { GREY } from "../../support/peers/scripted_server.ts";
 import { LeapingTime } from "../../support/time/leaping_time.ts";
+import { standIn } from "../../support/programs/stand_in.ts";
 import { installedDialect } from "../../support/programs/machine.ts";
 
 const media = mediaFolder();
@@ -97,6 +98,35 @@ Deno.test("LiveFeed.next() waits for an input that has nothing to give for longe
     assertEquals([due, pixel], [seconds, seconds]);
   }
 });
+
+for (
+  const [what, count] of [["has its input", 2], ["has all of its input", 1]] as const
+) {
+  Deno.test(`openLiveFeed() gives up an FFmpeg that ${what} and hangs`, async () => {
+    using _hung = await standIn("ffmpeg", "cat >/dev/null; exec sleep 100000");
+    let given = 0;
+    const taken = Promise.withResolvers<void>();
+    const input: FrameInput = {
+      streams: [GREY],
+      async take(signal) {
+        const data = new Uint8Array(GREY.width * GREY.height);
+        if (given < count) {
+          return { frame: { streamId: 0, timestamp: given++, keyframe: true, data }, release() {} };
+        }
+        taken.resolve();
+        if (count === 2) await abortable(new Promise<never>(() => {}), signal);
+        return undefined;
+      },
+      [Symbol.dispose]: () => {},
+    };
+    using time = new LeapingTime();
+    const opening = assertRejects(() => open("lavfi:unused", {}, { input }), RequestError);
+    await taken.promise;
+    await time.running(20_000);
+    await time.leap(50_000);
+    assertEquals((await opening).message, 'Cannot read "cam": nothing came for 20 s');
+  });
+}
 
 Deno.test("LiveFeed.next() returns frames that stay valid while further ones are read", async () => {
   await using feed = await open("lavfi:testsrc2=size=320x240:rate=25:d=1");

@@ -14,6 +14,7 @@ import { libraryScript } from "../../../support/screens/library_script.ts";
 import { testPage } from "../../../support/screens/page.ts";
 import { assertNoFaults, pageSite, VIDEO } from "../../../support/screens/page_site.ts";
 import { testWith } from "../../../support/test_if.ts";
+import { PATIENCE } from "../../../support/time/patience.ts";
 
 const media = mediaFolder();
 const test = testWith("chromium");
@@ -173,7 +174,11 @@ test("audio track and subtitles are chosen, drawn, and kept for the entry", asyn
   await page.until(`${VIDEO}.currentTime > 10 && !${VIDEO}.seeking`);
   const count = playsOf(page).length;
   await choose(page, "document.querySelector('#audio')", "German · Commentary · stereo");
-  while (playsOf(page).length === count) await page.evaluate("0");
+  const limit = AbortSignal.timeout(PATIENCE);
+  while (playsOf(page).length === count) {
+    if (limit.aborted) throw new Error("The choice of a track has asked for nothing");
+    await page.evaluate("0");
+  }
   await page.until(`${VIDEO}.currentTime > 10 && ${VIDEO}.readyState > 2`);
   const last = playsOf(page).at(-1);
   assertEquals(last?.get("track"), "2");
