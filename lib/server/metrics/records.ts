@@ -1,4 +1,4 @@
-/** What a server records: log lines of its requests, each under a number, and measurements. */
+/** Records of a server: log lines of its requests, each under a number, and measurements. */
 import { messageOf, type RequestError } from "../../base/errors.ts";
 import { type Logger, type LogQuota, shortened, withFields } from "../../base/log.ts";
 import { networkOf } from "../../net/address.ts";

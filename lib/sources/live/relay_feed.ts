@@ -52,6 +52,8 @@ export class FrameFeeder implements AsyncDisposable {
   #captureTimes = new CaptureTimes();
   /** Seconds of the first frame. */
   #zero: number | undefined;
+  /** Frames that FFmpeg may hold back. */
+  #mostHeld: number;
   /** Frames that FFmpeg got since it last gave one. */
   #unanswered = 0;
   /** Since when FFmpeg has to give something, by `performance.now()`; absent if it need not. */
@@ -61,8 +63,11 @@ export class FrameFeeder implements AsyncDisposable {
   #finished: Promise<void>;
 
   constructor(input: FrameInput, options: FrameFeederOptions) {
+    const isRaw = ({ codec }: StreamDescription) =>
+      codec === "rawvideo" || codec.startsWith("pcm_");
     this.#input = input;
     this.#options = options;
+    this.#mostHeld = input.streams.every(isRaw) ? 1 : MOST_HELD;
     this.#finished = this.#run();
   }
 
@@ -98,13 +103,6 @@ export class FrameFeeder implements AsyncDisposable {
     await this.#finished;
     await (this.#writer ?? this.#options.output).abort();
     this.#input[Symbol.dispose]();
-  }
-
-  /** Frames that FFmpeg may hold back. */
-  get #mostHeld(): number {
-    const isRaw = ({ codec }: StreamDescription) =>
-      codec === "rawvideo" || codec.startsWith("pcm_");
-    return this.#input.streams.every(isRaw) ? 1 : MOST_HELD;
   }
 
   async #run(): Promise<void> {

@@ -22,7 +22,7 @@ const SHORT = 0.5;
 
 /** Part of HLS that is complete. */
 export type SegmentedPart =
-  /** What decoders need before the first segment. */
+  /** Bytes that decoders need before the first segment. */
   | { kind: "init"; bytes: Uint8Array<ArrayBuffer> }
   | { kind: "segment"; bytes: Uint8Array<ArrayBuffer>; duration: number };
 
