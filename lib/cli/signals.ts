@@ -24,7 +24,7 @@ export const TERMINATED = 143;
 const HUNG_UP = 129;
 
 /** Milliseconds to clean up after the second signal. */
-const FORCED_GRACE = 300;
+const FORCED_GRACE = 1000;
 
 /**
  * The exit status after a signal is 128 + the signal's number. SIGHUP comes when the terminal is

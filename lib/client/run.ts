@@ -75,7 +75,9 @@ async function openMenu(context: ClientContext): Promise<void> {
 async function askDefaults(
   { target, signal, environment: { clock } }: ClientContext,
 ): Promise<MenuNames> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(MENU_TIMEOUT)]);
+  const over = new AbortController();
+  const limit = AbortSignal.any([signal, over.signal]);
+  clock.sleep(MENU_TIMEOUT, limit).then(() => over.abort(), () => {});
   const filter = { defaults: true };
   const options = { target, filter, limits: NO_RETRIES, notify: () => {}, clock };
   try {
@@ -86,6 +88,8 @@ async function askDefaults(
   } catch (error) {
     if (limit.aborted) return new Map();
     throw error;
+  } finally {
+    over.abort();
   }
 }
 

@@ -15,7 +15,7 @@ import { type Process, startProcess } from "./process.ts";
 import { startConfined } from "./sandbox.ts";
 
 /** Milliseconds in which an encoder has to encode a frame, or a device to open. */
-const TRIAL_TIMEOUT = 10_000;
+const TRIAL_TIMEOUT = 20_000;
 
 /** Bits per second of the frame that is encoded with a bitrate. */
 const TRIAL_BITRATE = 1_000_000;

@@ -43,7 +43,7 @@ const SOUND_BY_SAMPLE = [8, 1] as const;
 export const ANIMATED_WEBP_RELEASE = "9.0";
 
 /** Milliseconds for an answer. */
-const ANSWER_TIMEOUT = 10_000;
+const ANSWER_TIMEOUT = 20_000;
 
 /**
  * Parses the output of `-version`. Development builds have a commit instead of a release (`N-…`,

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -242,6 +243,13 @@ class StreamTestCase(unittest.TestCase):
         if code == "connection_lost":
             self.assertIsInstance(error, stream_client.ConnectionLost)
         return error
+
+    def nobody(self):
+        """A port on which nobody listens, and that nobody else is given."""
+        bound = socket.socket()
+        self.addCleanup(bound.close)
+        bound.bind((HOST, 0))
+        return bound.getsockname()[1]
 
     def wait_for(self, event, what):
         """Waits for a ``threading.Event``."""

@@ -1,6 +1,7 @@
 """Arguments that make no sense are refused where they are given, without a server."""
 
 import math
+import threading
 import time
 import unittest
 
@@ -59,12 +60,17 @@ class Publishing(PublishTestCase):
                 out.write(image)
 
     def test_times_of_the_wall_clock(self):
-        kept = []
+        kept, done = [], threading.Event()
         now = time.time()
-        port = self.scripted(lambda peer, _: kept.extend(take_all(peer)))
-        with self.publisher(port=port) as out:
+
+        def script(peer, _):
+            kept.extend(take_all(peer))
+            done.set()
+
+        with self.publisher(port=self.scripted(script)) as out:
             for at in range(3):
                 out.write(np.zeros((4, 4), np.uint8), time=now + at / 30)
+        self.wait_for(done, "end")
         pts = [each.timestamp for each in kept if each.kind == FRAME]
         self.assertEqual(pts, [round((now + at / 30) * 1e6) for at in range(3)])
 

@@ -210,9 +210,8 @@ class Cuts(PublishTestCase):
 
     def test_a_publisher_may_begin_before_its_server(self):
         log = LogWatch(self)
-        nowhere = Silent(self)
-        nowhere.close()
-        relay = Relay(self, nowhere.port)
+        nowhere = self.nobody()
+        relay = Relay(self, nowhere)
         with self.publisher(port=relay.port, late="drop") as out:
             log.wait("trying again")
             for number in range(5):
@@ -266,9 +265,9 @@ class Cuts(PublishTestCase):
             wait_connected(out)
             viewer = self.watch(port=relays[1].port, retries=1e6)
             self.feed(out, IMAGE, lambda frames: len(frames) > 2)
-            first.close(signal.SIGKILL)
             for relay in relays:
-                relay.target = self.site.port
+                relay.target = self.site.port  # of connections to come
+            first.close(signal.SIGKILL)
             self.feed(out, IMAGE + 1, lambda frames: frames[-1].image.max() == 1)
             self.assertEqual(out.totals.reconnects, 1)
         times = [frame.time for frame in viewer.all()]
@@ -281,6 +280,7 @@ class Cuts(PublishTestCase):
         with self.publisher(port=relay.port) as out:
             out.write(IMAGE)
             wait_connected(out)
+            relay.target = self.nobody()
             first.close()
             wait_until(out, lambda: not out.connected, "end of the connection")
             relay.target = self.site.port
@@ -328,38 +328,35 @@ class Closing(PublishTestCase):
             self.assertEqual(out.totals.messages, count)
 
     def test_the_error_of_the_block_is_the_one_that_is_raised(self):
-        nowhere = Silent(self)
-        nowhere.close()
-        for port in (nowhere.port, self.site.port):
+        nowhere = self.nobody()
+        for port in (nowhere, self.site.port):
             with self.assertRaises(KeyError):
                 with self.publisher(port=port) as out:
                     out.write(IMAGE)
                     raise KeyError
         with self.assertRaises(StreamError):
-            with self.publisher(port=nowhere.port) as out:
+            with self.publisher(port=nowhere) as out:
                 out.write(IMAGE)
         self.check_no_thread()
 
     def test_without_a_server(self):
         log = LogWatch(self)
-        nowhere = Silent(self)
-        nowhere.close()
-        with self.publisher(port=nowhere.port):
+        nowhere = self.nobody()
+        with self.publisher(port=nowhere):
             log.wait("trying again")  # nothing was written: nothing is lost
-        out = self.publisher(port=nowhere.port)
+        out = self.publisher(port=nowhere)
         out.write(IMAGE)
         self.refused("connection_lost", out.close)
 
     def test_after_a_cut(self):
         log = LogWatch(self)
-        nowhere = Silent(self)
-        nowhere.close()
+        nowhere = self.nobody()
         relay = Relay(self, self.site.port)
         out = self.publisher(port=relay.port)
         wait_connected(out)
         self.watch()
         self.feed(out, IMAGE, lambda frames: frames)
-        relay.target = nowhere.port
+        relay.target = nowhere
         relay.cut()
         log.wait("trying again")
         # The server has not told what it got.

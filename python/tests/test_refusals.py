@@ -1,6 +1,5 @@
 """Requests that a server refuses, and servers that are not there."""
 
-import socket
 import sys
 import threading
 import unittest
@@ -22,13 +21,6 @@ def setUpModule():
     file = site.path / "token"
     file.write_text(TOKEN + "\n")
     site.options("--token-file", file)
-
-
-def nobody():
-    """A port on which nobody listens: bound, and refused."""
-    bound = socket.socket()
-    bound.bind((HOST, 0))
-    return bound
 
 
 class Refusals(StreamTestCase):
@@ -98,11 +90,10 @@ class Refusals(StreamTestCase):
 
 class NoServer(StreamTestCase):
     def test_nobody_listens(self):
-        with nobody() as bound:
-            port = bound.getsockname()[1]
-            for call in (Stream, get_image, list_media):
-                error = self.refused("connection_lost", call, HOST, port=port)
-                self.assertRegex(str(error), f"{HOST}:{port}.*stream-server")
+        port = self.nobody()
+        for call in (Stream, get_image, list_media):
+            error = self.refused("connection_lost", call, HOST, port=port)
+            self.assertRegex(str(error), f"{HOST}:{port}.*stream-server")
 
     def test_a_name_without_address(self):
         self.refused("connection_lost", list_media, "no-such-host.invalid")
@@ -110,10 +101,7 @@ class NoServer(StreamTestCase):
 
     def test_attempts_for_the_first_connection_are_made_on_request(self):
         retry_at_once(self)
-        with nobody() as bound:
-            error = self.refused(
-                "connection_lost", Stream, HOST, port=bound.getsockname()[1], retries=2
-            )
+        error = self.refused("connection_lost", Stream, HOST, port=self.nobody(), retries=2)
         self.assertIn("tried again 2 times", str(error))
 
     def test_a_server_that_is_busy_is_asked_again(self):

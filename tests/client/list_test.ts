@@ -143,6 +143,7 @@ Deno.test("--list --follow prints a line for each file that comes, changes and g
   await client.printed(/\n~ a\.png {2}audio .* pcm_s16le\n/);
   await Deno.rename(`${folder}/a.png`, `${folder}/b.png`);
   await client.printed(/\n- a\.png\n/);
+  await client.printed(/\n\+ b\.png {2}audio .* pcm_s16le\n/);
   await Deno.remove(`${folder}/b.png`);
   await client.printed(/\n- b\.png\n/);
   const { status, stderr } = await client.stop();

@@ -119,7 +119,7 @@ linuxTest("HardwareSearch gives up an encoder that hangs", async () => {
   const { hardware, notes: [{ message }] } = await search.found;
   assertEquals([hardware.encoder, message], [
     "libx264",
-    "Cannot encode with h264_nvenc: nothing came within 10 s; libx264 is used instead",
+    "Cannot encode with h264_nvenc: nothing came within 20 s; libx264 is used instead",
   ]);
   assertEquals(await mediaChildren(), []);
 });

@@ -19,7 +19,7 @@ const ENOUGH = 2 ** 30;
 /** A folder with a program in the place of `ffprobe`, and those that every system has. */
 async function programs(name: string, script?: string): Promise<string> {
   const folder = await media.folder(name);
-  for (const program of ["sh", "readlink", "nice", "setsid", "cat"]) {
+  for (const program of ["sh", "readlink", "nice", "setsid", "cat", "sleep"]) {
     const found = await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] }).output();
     await Deno.symlink(new TextDecoder().decode(found.stdout).trim(), `${folder}/${program}`);
   }

@@ -81,7 +81,7 @@ Deno.test("ServerConnection says that a script is silent, and that it has closed
 
 Deno.test("connect() says what to do if there is no such host", async () => {
   const error = await assertRejects(
-    () => connect({ host: "no.host.invalid", port: 7 }, NEVER),
+    () => connect({ host: "no.host.invalid", port: 7 }, NEVER, SHORT),
     Error,
   );
   assertMatch(error.message, /^Cannot connect to no\.host\.invalid:7: /);

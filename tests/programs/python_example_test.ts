@@ -233,7 +233,7 @@ example("the example's live takes frames, tells how old they are, and stops", as
   times.slice(1).forEach((time, index) => assertGreater(time, times[index]));
   for (const [line, , latency] of frames) {
     assertGreater(Number(latency), -100, line);
-    assertLess(Number(latency), 5000, line);
+    assertLess(Number(latency), 60_000, line);
   }
   assertMatch(stdout, /^end reason=stopped /m);
 });
@@ -277,7 +277,7 @@ example("the example corrects latency by the distance of the clocks", async () =
   }, ["live", "grey", "--frames", "1"]);
   assertEquals([code, stderr], [0, ""]);
   const [, latency] = stdout.match(/^0 7\/25 (-?[\d.]+) ms$/m) ?? [];
-  assertLess(Math.abs(Number(latency)), 5000);
+  assertLess(Math.abs(Number(latency)), 60_000);
 });
 
 example("the example answers pings, and prints notices of any kind", async () => {

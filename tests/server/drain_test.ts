@@ -1,12 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { scriptRequest } from "../support/peers/script_messages.ts";
 import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
-import {
-  conversationMedia,
-  LONG_TIMEOUTS,
-  SHORT_FRAMES,
-  testServer,
-} from "../support/peers/test_server.ts";
+import { conversationMedia, SHORT_FRAMES, testServer } from "../support/peers/test_server.ts";
 
 const media = await conversationMedia();
 
@@ -26,10 +21,10 @@ Deno.test("drain() closes the port at once, and lets a response finish", async (
   await peer.until("frame");
   const drained = server.server.drain({ grace: LONG_GRACE, signal: never });
   // The system takes a moment to close it for good.
-  await peer.until("frame");
+  await server.server.run();
   await assertRejects(() => server.connect(), Deno.errors.ConnectionRefused);
   const { frames, end } = await peer.response();
-  assertEquals([frames.length, end?.reason, end?.frames], [SHORT_FRAMES - 2, "end", SHORT_FRAMES]);
+  assertEquals([frames.length, end?.reason, end?.frames], [SHORT_FRAMES - 1, "end", SHORT_FRAMES]);
   assertEquals(await peer.farewell(), undefined);
   peer.close();
   await drained;
@@ -109,7 +104,7 @@ Deno.test("drain() answers requests that wait for a decoder or a live source", a
 });
 
 Deno.test("drain() closes idle connections without a message", async () => {
-  await using server = await testServer({ media, timeouts: LONG_TIMEOUTS });
+  await using server = await testServer({ media });
   using silent = await server.connect();
   using idle = await server.connect();
   await idle.ask({ command: "list_media" });

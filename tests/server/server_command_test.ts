@@ -96,9 +96,10 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     const server = await ServerProcess.start("--grace", "0");
     assertMatch(server.firstLine, /^Listening on 127\.0\.0\.1:\d+$/);
     using viewer = await server.connect();
-    using _idle = await server.connect();
     await viewer.ask({ command: "get_video", name: "long.mkv", speed: 1 });
     await viewer.until("frame");
+    // Such a client is let go after ten seconds.
+    using _idle = await server.connect();
     const children = await mediaChildren(server.pid);
     assert(children.length > 0);
     const { rest, code, endedBy, stderr } = await server.end(signal);

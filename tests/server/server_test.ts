@@ -7,7 +7,6 @@ import { startServer } from "../../lib/server/server.ts";
 import type { NativeClient } from "../support/peers/native_client.ts";
 import {
   conversationMedia,
-  LONG_TIMEOUTS,
   SHORT_FRAMES,
   type TestServer,
   testServer,
@@ -174,7 +173,7 @@ Deno.test("a full server says so, and serves when a slot is free", async () => {
 });
 
 Deno.test("a full server serves a newcomer instead of who has been idle for longest", async () => {
-  await using server = await testServer({ media, maxClients: 3, timeouts: LONG_TIMEOUTS });
+  await using server = await testServer({ media, maxClients: 3 });
   using idle = await server.connect();
   assertStrictEquals(await refusedWith(idle), undefined);
   using silent = await server.connect();

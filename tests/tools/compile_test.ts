@@ -10,7 +10,7 @@ import { hostSystem, programsFor, TARGETS } from "../../tools/build_table.ts";
 import { namesIn } from "../support/media/media_folder.ts";
 import { readCompiled, type StoredPermissions } from "../support/programs/compiled.ts";
 import { importFlags, pathOf } from "../support/programs/running_program.ts";
-import { textOf } from "../support/programs/machine.ts";
+import { freePort, textOf } from "../support/programs/machine.ts";
 import { linuxTest } from "../support/test_if.ts";
 
 // What `deno compile` gets and makes. The runtime is a plain Deno here, so that the files are read.
@@ -128,9 +128,7 @@ function withoutNamedRuntime(): Disposable {
 
 /** The environment of a network that nothing can be downloaded from. */
 async function unreachable(folder: string): Promise<Record<string, string>> {
-  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  const proxy = `http://127.0.0.1:${listener.addr.port}`;
-  listener.close();
+  const proxy = `http://127.0.0.1:${freePort()}`;
   const denoFolder = await denoFolderWithoutRuntime(folder);
   return { DENO_DIR: denoFolder, HTTPS_PROXY: proxy, https_proxy: proxy };
 }

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { importFlags, pathOf } from "../support/programs/running_program.ts";
 import { pureTest } from "../support/pure_test.ts";
 import { judge, type Sample } from "../../tools/soak/verdict.ts";
@@ -63,7 +63,9 @@ linuxTest("the soak has viewers of all kinds come and go, and finds all well", a
     ...["idle", "names", "leaveEarly"],
   ];
   for (const visit of visits) assertMatch(said, new RegExp(`^visits .*\\b${visit} \\d`, "m"));
-  assertMatch(said, /^descriptors +(\d+) after the first round, \1 at the end$/m);
+  const descriptors = said.match(/^descriptors +(\d+) after the first round, (\d+) at the end$/m);
+  const [, first, last] = (descriptors ?? []).map(Number);
+  assert(last <= first, said);
   assertMatch(said, /^processes +0 after the first round, 0 at the end$/m);
   assertMatch(said, /\nall is well\n$/);
 });

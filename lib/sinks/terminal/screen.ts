@@ -33,7 +33,7 @@ const [HOME, CLEAR] = ["\x1b[H", "\x1b[2J"];
 /** Milliseconds in which a terminal has to take the last text. */
 const PATIENCE = 500;
 
-/** Milliseconds for which a notice hides the status. */
+/** Milliseconds for which a notice hides the status, from when it is first drawn. */
 const NOTICE_TIME = 4000;
 
 /** The area that pictures are drawn in, and a row of text below. */
@@ -49,7 +49,8 @@ export class TerminalScreen {
   #layout: Layout | undefined;
   #status = "";
   #subtitle = "";
-  #notice = { line: "", until: 0 };
+  /** `until` follows when it is drawn. */
+  #notice: { line: string; until?: number } = { line: "", until: 0 };
   /** Settles when all writes are done, which follow each other. */
   #writing: Promise<void> = Promise.resolve();
 
@@ -81,7 +82,7 @@ export class TerminalScreen {
 
   /** Shows a notice below the picture for a while. */
   notify(line: string): void {
-    this.#notice = { line, until: performance.now() + NOTICE_TIME };
+    this.#notice = { line };
     this.#drawText();
   }
 
@@ -155,8 +156,10 @@ export class TerminalScreen {
 
   #textRow(): string {
     const { columns, rows } = this.#options.size();
+    const now = performance.now();
+    this.#notice.until ??= now + NOTICE_TIME;
     const { line, until } = this.#notice;
-    const text = performance.now() < until ? line : this.#subtitle || this.#status;
+    const text = now < until ? line : this.#subtitle || this.#status;
     return `\x1b[${rows};1H\x1b[K${text.slice(0, columns - 1)}`;
   }
 

@@ -32,8 +32,11 @@ import { watchTerminal } from "./restore.ts";
 import { PictureScaler } from "./scaler.ts";
 import { TerminalScreen } from "./screen.ts";
 
-/** Milliseconds in which a terminal has to reply to queries, also over a slow connection. */
-const PATIENCE = 1000;
+/**
+ * Milliseconds in which a terminal has to reply to queries, also over a slow connection. Nearly all
+ * terminals reply to the last one, so only few users wait.
+ */
+const PATIENCE = 5000;
 
 /** Milliseconds in which the last picture of a video has to be drawn. */
 const LAST_PICTURE = 3000;

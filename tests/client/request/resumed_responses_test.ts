@@ -76,7 +76,7 @@ Deno.test("a response resumes after the network stalls, or refuses connections",
   assertEquals(whole.lines, []);
   assertMatch(
     cut.lines.join("\n"),
-    /^Connection lost at 00:00\.8: the server was silent for 4 s; /m,
+    /^Connection lost at 00:0\d\.\d: the server was silent for 4 s; /m,
   );
   // On a busy machine, the server itself may be silent for that long.
   assert(network.proxy.connections >= 4);

@@ -7,6 +7,7 @@ import { say, ScriptedServer } from "../../support/peers/scripted_server.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { at, runInside } from "../../support/programs/run_inside.ts";
 import { pureTest } from "../../support/pure_test.ts";
+import { HandClock } from "../../support/time/hand_clock.ts";
 
 const media = mediaFolder();
 const QUIT = "0) quit\nNumber or name> ";
@@ -26,7 +27,10 @@ Deno.test("stream-client without flags says what it would show, and asks after e
   await server.probeAll();
   const typed = ["1", " 2 ", "3", "", "0", "1"];
   const args = ["--view", "none", "--speed", "max", ...at(server)];
-  const { status, stdout, stderr } = await runInside(args, { typed });
+  const { status, stdout, stderr } = await runInside(args, {
+    typed,
+    environment: { clock: new HandClock() },
+  });
   assertEquals(status, 0);
   const table = stdout.replaceAll(NAMED, "");
   assertEquals(stdout, `${NAMED.repeat(3)}${table}${NAMED.repeat(2)}`);
@@ -45,7 +49,10 @@ Deno.test("stream-client without flags takes a name, and words that quit", async
   const args = ["--view", "none", ...at(server)];
   for (const quit of ["q", "quit", "exit", "0"]) {
     const typed = ["v.mkv", "p.png", "x.png", quit, "1"];
-    const { status, stdout, stderr } = await runInside(args, { typed });
+    const { status, stdout, stderr } = await runInside(args, {
+      typed,
+      environment: { clock: new HandClock() },
+    });
     const prompt = NAMED.replace("p.png", "v.mkv");
     assertEquals([status, stdout], [0, prompt.repeat(4)]);
     const lines = stderr.split("\n");
@@ -74,7 +81,7 @@ Deno.test("stream-client without flags survives a server that is gone for a whil
     yield "0";
   }
   const args = ["--view", "none", "--host", "127.0.0.1", "--port", String(port)];
-  const environment = { lines: () => ReadableStream.from(typed()) };
+  const environment = { lines: () => ReadableStream.from(typed()), clock: new HandClock() };
   const { status, stdout, stderr } = await runInside(args, { environment });
   // The first server is there for the prompts before and behind the first choice.
   assertEquals([status, stdout.endsWith(NAMED)], [0, true]);

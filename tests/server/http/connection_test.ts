@@ -197,36 +197,39 @@ Deno.test("a visitor who leaves ends what was sent", async () => {
   await server.logged(/ name=cam result=cut /);
 });
 
-Deno.test("a WebSocket that is silent is cut, and so is one that breaks the protocol", async () => {
+/** Headers that ask for a WebSocket, as in the example of RFC 6455, section 1.3. */
+const UPGRADE = {
+  ...{ Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13" },
+  "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+};
+
+Deno.test("a WebSocket that is silent is cut", async () => {
   const live = { sources: [CAMERA], linger: 0 };
   const timeouts = { ...DEFAULT_TIMEOUTS, ping: 200, life: 2000 };
   await using server = await pageServer({ live, timeouts });
-  const upgrade = {
-    ...{ Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13" },
-    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-  };
-  {
-    using silent = await RawHttp.connect(pageOf(server));
-    await silent.ask("/api/play?name=cam&can=h264", upgrade);
-    const text = await silent.read();
-    // The example of RFC 6455, section 1.3.
-    assertMatch(
-      text,
-      /^HTTP\/1\.1 101 [^]*Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/,
-    );
-    await server.logged(/ended: The peer gave no sign of life for 2 s/);
-  }
+  using silent = await RawHttp.connect(pageOf(server));
+  await silent.ask("/api/play?name=cam&can=h264", UPGRADE);
+  assertMatch(
+    await silent.read(),
+    /^HTTP\/1\.1 101 [^]*Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/,
+  );
+  await server.logged(/ended: The peer gave no sign of life for 2 s/);
+  await assertServed(server);
+});
+
+Deno.test("a WebSocket that breaks the protocol is cut", async () => {
+  await using server = await pageServer({ live: { sources: [CAMERA], linger: 0 } });
   using broken = await RawHttp.connect(pageOf(server));
-  await broken.ask("/api/play?name=cam&can=h264", upgrade);
+  await broken.ask("/api/play?name=cam&can=h264", UPGRADE);
   await broken.read(/"begin"/);
   await broken.send("\x81\x02ab");
   await broken.read();
-  const other = { ...upgrade, "Sec-WebSocket-Version": "8" };
+  const other = { ...UPGRADE, "Sec-WebSocket-Version": "8" };
   assertEquals(statusIn(await answerTo(pageOf(server), "/api/play?name=cam", other)), 400);
   await server.logged(/"cam" is stopped/, 2);
   await assertServed(server);
   // The program of a visitor has ended when its session has.
-  await server.logged(/ disconnected\n$/, 4);
+  await server.logged(/ disconnected\n$/, 3);
   assertEquals(await mediaChildren(), []);
 });
 

@@ -16,6 +16,17 @@ interface Came extends Cue {
   after: number;
 }
 
+/**
+ * A server that has read the texts of `film.mkv` in a language, for which a response waits for a
+ * limited time.
+ */
+async function serverOfTexts(subtitles: MediaRequest["subtitles"]): Promise<TestServer> {
+  await makeFilm(media, "film.mkv");
+  const server = await testServer({ media: media.path });
+  await ask(server, { command: "get_video", name: "film.mkv", data: "only", subtitles });
+  return server;
+}
+
 async function cuesOf(server: TestServer, wishes: Partial<MediaRequest>): Promise<Came[]> {
   const came: Came[] = [];
   let after = 0;
@@ -62,8 +73,7 @@ for (const [name, codec] of [["film.mkv", "subrip"], ["film.mp4", "mov_text"]]) 
 }
 
 Deno.test("get_video begins with the text that is shown at the start", async () => {
-  await makeFilm(media, "film.mkv");
-  await using server = await testServer({ media: media.path });
+  await using server = await serverOfTexts(1);
   const wishes = { name: "film.mkv", encoding: "copy", subtitles: 1 } as const;
   const part = await cuesOf(server, { ...wishes, start: 1, duration: 0.5 });
   assertEquals(textsOf(part), [FILM_CUES.eng[1]]);
@@ -95,8 +105,7 @@ Deno.test("a resumed response has all texts, or those from the last one on if th
 });
 
 Deno.test("a resumed loop goes on with the texts of its round", async () => {
-  await makeFilm(media, "film.mkv");
-  await using server = await testServer({ media: media.path });
+  await using server = await serverOfTexts(1);
   using client = await server.connect();
   const part = { start: 1, duration: 0.5, loop: true, audio: false };
   const resume = [{ id: 0, after: 1200 }, { id: 2, after: 800 }];
@@ -108,8 +117,7 @@ Deno.test("a resumed loop goes on with the texts of its round", async () => {
 });
 
 Deno.test("a seek is followed by the texts from its target on", async () => {
-  await makeFilm(media, "film.mkv");
-  await using server = await testServer({ media: media.path });
+  await using server = await serverOfTexts(1);
   using client: NativeClient = await server.connect();
   await client.ask({ command: "get_video", name: "film.mkv", subtitles: 1, speed: 1 });
   await client.until("frame");
@@ -128,8 +136,7 @@ Deno.test("a seek is followed by the texts from its target on", async () => {
 });
 
 Deno.test("each round of a loop has its texts", async () => {
-  await makeFilm(media, "film.mkv");
-  await using server = await testServer({ media: media.path });
+  await using server = await serverOfTexts(2);
   using client = await server.connect();
   const part = { start: 0.5, duration: 1, loop: true };
   await client.ask({ command: "get_video", name: "film.mkv", subtitles: 2, ...part });
@@ -180,8 +187,7 @@ Deno.test("a seek to the end sends none of the texts before it", async () => {
 });
 
 Deno.test("the round of a loop behind a seek to the end has its texts", async () => {
-  await makeFilm(media, "film.mkv");
-  await using server = await testServer({ media: media.path });
+  await using server = await serverOfTexts("eng");
   const request = { name: "film.mkv", subtitles: "eng", loop: true } as const;
   using viewer = await watch(server, request);
   await viewer.frames(1);

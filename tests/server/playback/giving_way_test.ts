@@ -1,10 +1,10 @@
 /** Viewers who give their decoder to those who wait for one, and go on as if nothing had been. */
 import { assertEquals } from "@std/assert";
-import { DEFAULT_TIMEOUTS, type ServerOptions } from "../../../lib/server/options.ts";
+import type { ServerOptions } from "../../../lib/server/options.ts";
 import { mediaFolder, pictures, tone } from "../../support/media/media_folder.ts";
 import { ask, NativeClient, watch } from "../../support/peers/native_client.ts";
 import type { ReceivedFrame } from "../../support/peers/received.ts";
-import { testServer } from "../../support/peers/test_server.ts";
+import { LONG_TIMEOUTS, testServer } from "../../support/peers/test_server.ts";
 import { countedFfmpeg } from "../../support/programs/counted_ffmpeg.ts";
 import { standIn } from "../../support/programs/stand_in.ts";
 import { testIf } from "../../support/test_if.ts";
@@ -17,7 +17,7 @@ async function serve(options: Partial<ServerOptions> = {}) {
   const codec = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "25"];
   await media.make("clip.mkv", [...pictures({ seconds: 2 }), ...tone({ seconds: 2 }), ...codec]);
   // Pings of themselves would tell whether a viewer is there.
-  const timeouts = { ...DEFAULT_TIMEOUTS, ping: 1e6 };
+  const timeouts = { ...LONG_TIMEOUTS, ping: 1e6 };
   return await testServer({ media: media.path, maxDecoders: 1, timeouts, ...options });
 }
 

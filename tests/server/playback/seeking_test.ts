@@ -173,7 +173,9 @@ Deno.test("copied packets behind a seek decode to the same frames", async () => 
   await viewer.answered(1);
   const packets: Uint8Array[] = [];
   const moments: number[] = [];
-  for (let seen = await viewer.next(); seen.kind === "frame"; seen = await viewer.next()) {
+  for (let seen = await viewer.next(); seen.kind !== "end"; seen = await viewer.next()) {
+    // A notice may say that the machine is slow.
+    if (seen.kind !== "frame") continue;
     packets.push(seen.frame.data);
     moments.push(seen.frame.seconds);
   }
@@ -234,7 +236,9 @@ Deno.test("H.264 behind a seek decodes from its first packet on", async () => {
   await viewer.seek(3.3, 1);
   const packets: Uint8Array[] = [];
   const moments: number[] = [];
-  for (let seen = await viewer.next(); seen.kind === "frame"; seen = await viewer.next()) {
+  for (let seen = await viewer.next(); seen.kind !== "end"; seen = await viewer.next()) {
+    // A notice may say that the machine is slow.
+    if (seen.kind !== "frame") continue;
     packets.push(seen.frame.data);
     moments.push(seen.frame.seconds);
   }

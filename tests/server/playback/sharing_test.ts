@@ -124,7 +124,7 @@ Deno.test("viewers of a rendition wait for one slot", async () => {
   const request = { name: "class.mkv", speed: 2, width: 32 };
   const expected = await alone(request);
   await using server = await serve({ maxDecoders: 1 });
-  using first = await watch(server, { name: "talkie.mp4" });
+  using first = await watch(server, { name: "talkie.mp4", speed: 0.1 });
   await first.frame();
   const waiting = await Promise.all(["a", "b"].map(async () => {
     const viewer = await server.connect();

@@ -5,7 +5,7 @@ import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
 import { watchLive } from "../../support/peers/native_client.ts";
 import { refusal, relayOf, serverOf } from "../../support/peers/relays.ts";
 import { ScriptPeer } from "../../support/peers/script_peer.ts";
-import { type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { LONG_TIMEOUTS, type TestServer, testServer } from "../../support/peers/test_server.ts";
 import { freePort } from "../../support/programs/machine.ts";
 import { PATIENCE } from "../../support/time/patience.ts";
 
@@ -64,7 +64,7 @@ Deno.test("explain tells a cut from a timeout", async () => {
 Deno.test("explain tells peers apart, and lets none of them forge a line", async () => {
   await media.make("p.png", [...pictures(), "-frames:v", "1"]);
   const { server: started, lines } = await explaining({
-    timeouts: { ...DEFAULT_TIMEOUTS, ping: PATIENCE },
+    timeouts: { ...LONG_TIMEOUTS, ping: PATIENCE },
   });
   await using server = started;
   {

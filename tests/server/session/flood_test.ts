@@ -68,7 +68,7 @@ Deno.test("runSession() pauses to read who floods it with pings", async () => {
 
 Deno.test("runSession() pauses to read who floods it with controls, known or not", async () => {
   const clock = new HandClock();
-  await using server = await testServer({ media, clock, timeouts: LONG_TIMEOUTS });
+  await using server = await testServer({ media, clock });
   using peer = await server.connect();
   const action = (at: number) => ["dance", "pause", "resume"][at % 3];
   const sent = peer.write(flood(5000, (at) => {
@@ -84,7 +84,7 @@ Deno.test("runSession() pauses to read who floods it with controls, known or not
 
 Deno.test("runSession() takes few of many seeks, and the last one", async () => {
   const clock = new HandClock();
-  await using server = await testServer({ media, clock, timeouts: LONG_TIMEOUTS });
+  await using server = await testServer({ media, clock });
   using peer = await server.connect();
   await peer.ask({ command: "get_video", name: "long.mkv", speed: 1 });
   await peer.until("frame");
@@ -107,7 +107,7 @@ Deno.test("runSession() reads little of a peer until its token is accepted", asy
   const clock = new HandClock();
   const token = "a token";
   const credentials = { token: new Secret(token) };
-  await using server = await testServer({ media, clock, credentials, timeouts: LONG_TIMEOUTS });
+  await using server = await testServer({ media, clock, credentials });
   using stranger = await server.connect();
   await stranger.write(...Array(40).fill(PING));
   await stranger.until("pong", 21);
@@ -124,7 +124,7 @@ Deno.test("runSession() reads little of a peer until its token is accepted", asy
 
 Deno.test("runSession() counts the entries of lists", async () => {
   const clock = new HandClock();
-  await using server = await testServer({ media, clock, timeouts: LONG_TIMEOUTS });
+  await using server = await testServer({ media, clock });
   using peer = await server.connect();
   const entries = (await peer.request({ command: "list_media" })).list?.length ?? 0;
   const sent = peer.write(flood(400, () => {

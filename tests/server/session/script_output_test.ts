@@ -17,6 +17,7 @@ import { NativeClient } from "../../support/peers/native_client.ts";
 import { ScriptReceiver } from "../../support/peers/script_receiver.ts";
 import { PYTHON } from "../../support/peers/script_server.ts";
 import { conversationMedia, type TestServer, testServer } from "../../support/peers/test_server.ts";
+import { freePort } from "../../support/programs/machine.ts";
 import { testIf } from "../../support/test_if.ts";
 import { HandClock } from "../../support/time/hand_clock.ts";
 
@@ -50,12 +51,6 @@ async function readMessage({ socket }: NativeClient): Promise<Uint8Array> {
   const message = await fromSocket(socket).read(new Uint8Array(MESSAGE), MESSAGE);
   assertStrictEquals(message.byteLength, MESSAGE);
   return message;
-}
-
-/** A port of this machine at which nobody listens. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 Deno.test("scriptConversation() sends a live source at once, and goes on until the peer leaves", async () => {
@@ -267,7 +262,7 @@ interop(
 
 interop("scriptConversation() sends Python that was slow the newest frames of a file", async () => {
   const path = await folder.make("large.mkv", [
-    ...pictures({ size: "1280x720", seconds: 8 }),
+    ...pictures({ size: "1280x720", seconds: 16 }),
     ...["-c:v", "mpeg4", "-q:v", "5"],
   ]);
   const framing = "u64le+raw:1280x720:gray";

@@ -7,12 +7,7 @@ import { encodeControl, encodeRequest } from "../../../lib/protocol/native/reque
 import { scriptRequest } from "../../support/peers/script_messages.ts";
 import { isTls } from "../../../lib/server/session/session.ts";
 import { NativeClient } from "../../support/peers/native_client.ts";
-import {
-  conversationMedia,
-  LONG_TIMEOUTS,
-  type TestServer,
-  testServer,
-} from "../../support/peers/test_server.ts";
+import { conversationMedia, type TestServer, testServer } from "../../support/peers/test_server.ts";
 import { HAS_OPENSSL, makeCertificate } from "../../support/programs/certificates.ts";
 import { pureTest } from "../../support/pure_test.ts";
 import { LeapingTime } from "../../support/time/leaping_time.ts";
@@ -190,7 +185,6 @@ tlsTest(
       media,
       credentials: { certificate },
       maxClients: 1,
-      timeouts: LONG_TIMEOUTS,
     });
     const { hostname, port } = server.address;
     const connecting = await Deno.connect({ hostname, port });

@@ -111,10 +111,11 @@ async function readIfThere(path: string): Promise<string> {
 }
 
 Deno.test("PlaylistSink ends the playlist of a video that is stopped, and reports that it is playable", async () => {
-  await using server = await serverOfClips();
+  await media.make("minute.mkv", [...pictures({ seconds: 60 }), "-c:v", "ffv1"]);
+  await using server = await testServer({ media: media.path });
   const place = await media.folder("stopped");
   const list = `${place}/x.m3u8`;
-  const args = ["--video", "clip.mkv", "--speed", "0.5", "--output", list, ...at(server)];
+  const args = ["--video", "minute.mkv", "--output", list, ...at(server)];
   const changes = Deno.watchFs(place);
   await using client = startProgram("client", args);
   for await (const { paths } of changes) if (paths.some((path) => path.endsWith(".ts"))) break;

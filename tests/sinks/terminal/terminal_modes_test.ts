@@ -196,6 +196,7 @@ for (const encoding of ["copy", "raw"]) {
       await media.make("two.mkv", [...parts, ...path]);
       await using server = await testServer({ media: media.path });
       const args = ["--video", "two.mkv", "--encoding", encoding, "--start", "3"];
+      args.push("--speed", "0.25");
       await using terminal = await Terminal.start([...args, "--view", "terminal", ...at(server)]);
       const isOf = (channel: number) => ([[cell]]: Cell[][]) =>
         (cell?.foreground?.[channel] ?? 0) > 200;

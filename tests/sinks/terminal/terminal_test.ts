@@ -73,9 +73,11 @@ test("TerminalSink plays a video on the alternate screen, and leaves it", async 
   const args = ["--video", "four.mkv", ...at(server)];
   await using terminal = await Terminal.start(args, { DISPLAY: "", WAYLAND_DISPLAY: "" });
   await terminal.over();
-  const lines = (await terminal.text()).split("\n");
+  const text = await terminal.text();
+  const lines = text.split("\n");
   assertEquals([lines[0], lines.at(-1)], ["before", "status 0"]);
-  assertMatch(lines[1], /^Received 10 frames in /);
+  // Behind the notice that the server is slow, on a busy machine.
+  assertMatch(text, /^Received 10 frames in /m);
   assertEquals(await terminal.state(), { drawing: false, cursor: true });
 });
 

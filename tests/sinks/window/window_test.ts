@@ -118,7 +118,7 @@ for (const kind of ["--image", "--video"]) {
 }
 
 test("WindowSink closes its window when the whole video was shown", async () => {
-  await quarters("short.mkv", "-c:v", "ffv1", "-t", "6");
+  await quarters("short.mkv", "-c:v", "ffv1", "-t", "10");
   await using screen = await XScreen.start();
   await using server = await testServer({ media: media.path });
   const how = ["--view", "window", "--late", "wait", "--json"];
@@ -126,9 +126,9 @@ test("WindowSink closes its window when the whole video was shown", async () => 
   await using client = startClient(screen, args);
   await untilShown(screen, client);
   const { code, stdout, stderr } = await client.ending();
-  assertEquals([code, JSON.parse(stdout).frames], [0, 150], stderr);
-  // The last picture comes after 5.96 seconds, and is shown for a while.
-  assertGreater(JSON.parse(stdout).seconds, 5.9);
+  assertEquals([code, JSON.parse(stdout).frames], [0, 250], stderr);
+  // The last picture comes after 9.96 seconds, and is shown for a while.
+  assertGreater(JSON.parse(stdout).seconds, 9.9);
   assertEquals(await screen.windows(), []);
 });
 
@@ -146,7 +146,7 @@ test("WindowSink closes its window at Ctrl-C", async () => {
 });
 
 test("WindowSink does not affect a recording when it is closed", async (player) => {
-  await quarters("short.mkv", "-c:v", "ffv1", "-t", "6");
+  await quarters("short.mkv", "-c:v", "ffv1", "-t", "10");
   await using screen = await XScreen.start();
   await using server = await testServer({ media: media.path });
   const path = media.pathOf(`beside ${player}.mkv`);
@@ -157,7 +157,7 @@ test("WindowSink does not affect a recording when it is closed", async (player) 
   assertEquals(code, 0, stderr);
   assertMatch(
     stderr,
-    /^(The view is closed[^\n]+\n)*Received 150 frames in [^\n]+; wrote "[^\n]+beside \w+\.mkv"\n$/,
+    /^(The view is closed[^\n]+\n)*Received 250 frames in [^\n]+; wrote "[^\n]+beside \w+\.mkv"\n$/,
   );
 });
 

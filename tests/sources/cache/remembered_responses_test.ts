@@ -110,7 +110,7 @@ Deno.test("a still out of memory waits for no decoder", async () => {
   await using server = await testServer({ media: media.path, maxDecoders: 1 });
   const still = { ...TALKIE, command: "get_image" } as const;
   const first = comparable(await ask(server, still));
-  using viewer = await watch(server, { name: "talkie.mp4" });
+  using viewer = await watch(server, { name: "talkie.mp4", speed: 0.1 });
   await viewer.frame();
   assertEquals(comparable(await ask(server, still)), first);
   await viewer.control({ action: "stop" });

@@ -104,7 +104,7 @@ Deno.test("http: JPEG frames one after another, as cameras send them", async () 
 test("x11grab: a screen", async () => {
   {
     await using screen = await XScreen.start();
-    await using server = await liveServer(`screen=x11grab:${screen.display}`, { linger: 10 });
+    await using server = await liveServer(`screen=x11grab:${screen.display}`, { linger: 600 });
     using viewer = await watchLive(server, { name: "screen" });
     const frames = await viewer.frames(5);
     const [stream] = viewer.description?.streams ?? [];

@@ -1,5 +1,5 @@
 /** The ways in which scripts send frames, one a row, and what of each has to arrive. */
-import { assertEquals, assertGreater, assertLess } from "@std/assert";
+import { assertEquals, assertGreater } from "@std/assert";
 import type { MediaFolder } from "../media/media_folder.ts";
 import type { FrameSum } from "../media/reference.ts";
 import {
@@ -158,12 +158,12 @@ function around(kind: "dict" | "tuple", row: ScriptRow): ScriptRow {
   };
 }
 
-/** Largest difference between when a script sent a frame and the frame's time, seconds. */
-const TOLERANCE = 1.5;
+/** Largest difference between when a script sent most frames and their times, seconds. */
+const TOLERANCE = 0.35;
 
 /**
- * Checks that frames have the times at which a script sent them: a script that is so slow that all
- * of its frames together are far longer than a machine stands still.
+ * Checks that frames have the times at which a script sent them, for most of them: a machine that
+ * stands still delays some.
  */
 export function assertRate(frames: readonly FrameSum[], moments: readonly number[]): void {
   const times = frames.map(({ time }) => {
@@ -171,10 +171,10 @@ export function assertRate(frames: readonly FrameSum[], moments: readonly number
     return numerator / denominator;
   });
   assertEquals(times.length, moments.length);
-  // No other rate passes.
-  assertGreater((moments.at(-1) ?? 0) - moments[0], 2 * TOLERANCE);
-  times.forEach((time, at) => {
-    const difference = (time - times[0]) - (moments[at] - moments[0]);
-    assertLess(Math.abs(difference), TOLERANCE, `frame ${at} of ${times.join(" ")}`);
-  });
+  // Of another rate, less than half of the frames would pass.
+  assertGreater((moments.at(-1) ?? 0) - moments[0], 10 * TOLERANCE);
+  const delays = times.map((time, at) => time - moments[at]).sort((a, b) => a - b);
+  const usual = delays[Math.floor(delays.length / 2)];
+  const near = delays.filter((delay) => Math.abs(delay - usual) < TOLERANCE);
+  assertGreater(near.length, delays.length / 2, `${times.join(" ")}, sent at ${moments.join(" ")}`);
 }

@@ -98,12 +98,12 @@ export class TestServer implements AsyncDisposable {
   }
 }
 
-/** Timeouts of a server for peers that ask for nothing while others start FFmpeg. */
-export const LONG_TIMEOUTS = { ...DEFAULT_TIMEOUTS, request: PATIENCE };
+/** Timeouts of a server for peers that ask for nothing while others start FFmpeg, and answer no pings. */
+export const LONG_TIMEOUTS = { ...DEFAULT_TIMEOUTS, request: PATIENCE, life: PATIENCE };
 
 /**
- * Starts a server that runs until it is disposed. It waits for signs of life, and for first frames
- * of live sources, as long as tests do, whose peers answer no pings.
+ * Starts a server that runs until it is disposed. It waits for requests, for signs of life, and for
+ * frames of live sources, as long as tests do.
  */
 export async function testServer(
   options: Partial<ServerOptions> & { media: string },
@@ -117,8 +117,9 @@ export async function testServer(
       for (const check of watchers) check();
     },
   });
-  const timeouts = { ...DEFAULT_TIMEOUTS, life: PATIENCE, ...options.timeouts };
-  const live = { sources: [], firstFrameTimeout: PATIENCE, ...options.live };
+  const timeouts = { ...LONG_TIMEOUTS, ...options.timeouts };
+  const patient = { firstFrameTimeout: PATIENCE, readTimeout: PATIENCE };
+  const live = { sources: [], ...patient, ...options.live };
   const server = await startServer(
     { host: "127.0.0.1", port: 0, defaults: {}, maxClients: 16, ...options, timeouts, live },
     logger,

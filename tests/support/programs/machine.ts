@@ -80,10 +80,20 @@ export function hasIPv6(): boolean {
   }
 }
 
-/** A port on which nobody listens just now. */
+/**
+ * A port on which nobody listens just now, and that the system gives to nobody who leaves the
+ * choice to it: it begins those at 32768 (Linux) or higher.
+ */
 export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  while (true) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    try {
+      using _listener = Deno.listen({ hostname: "127.0.0.1", port });
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 /** Process ids of the children of a process that run FFmpeg's programs or mpv (Linux). */

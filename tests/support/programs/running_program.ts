@@ -7,7 +7,7 @@ const ROOT = new URL("../../../", import.meta.url);
 const MARK = "STREAM_TEST_MARK";
 
 /** A notice to viewers of frames that a busy machine makes too slowly. */
-const SLOWNESS = /^The server makes these frames at \d+ % of the speed [^\n]*\n/gm;
+const SLOWNESS = /^(notice \w+: )?The server makes these frames at \d+ % of the speed [^\n]*\n/gm;
 
 /** What a client printed, but for notices that say how busy the machine is. */
 export function withoutSlowness(stderr: string): string {
