@@ -111,9 +111,9 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
         const { code, stdout, stderr } = await runProgram("client", args, client);
         assertEquals([code, stderr], [0, `wrote "${encoding}.mkv"\n`]);
         const { frames, latencyMs } = JSON.parse(stdout);
-        assertEquals(typeof latencyMs.p95, "number");
         assert(frames <= 10, `${frames} frames`);
-        most = Math.max(most, frames);
+        // All frames may have come before the clocks were compared.
+        if (typeof latencyMs?.p95 === "number") most = Math.max(most, frames);
       }
       assertEquals(most, 10);
     }

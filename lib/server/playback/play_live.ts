@@ -18,8 +18,11 @@ import { waitForDecoder } from "./decoder_queue.ts";
 import { type LiveProgress, LiveThroughputMonitor } from "./lateness.ts";
 import { type ResponseWriter, Sender } from "./sender.ts";
 
-/** Seconds that a response waits for the frame behind its duration. */
-const PATIENCE = 1;
+/** Milliseconds that a response waits for the frame behind its duration, once none comes. */
+const PATIENCE = 1000;
+
+/** Milliseconds behind the duration after which it does not wait for frames that still come. */
+const LONGEST_WAIT = 10_000;
 
 /**
  * Responds to a request for a live source: description, frames as they come, end. The response to
@@ -71,7 +74,7 @@ export async function playLive(
     try {
       while (!sender.isComplete) {
         const item = await watching.queue.take(signal);
-        if (item.kind === "frame") timeout.start();
+        if (item.kind === "frame") timeout.onFrame();
         if (item.kind !== "describe") await sender.take(item);
         else if (watching.change(item)) await sender.describe(watching, source);
         else break;
@@ -98,25 +101,47 @@ function typesOf(
   ];
 }
 
-/** Aborts after a duration whose last frame has no successor. */
+/**
+ * Aborts after a duration whose last frame has no successor. Frames that still come are waited for: a
+ * busy machine may make them too slowly.
+ */
 class DurationTimeout implements Disposable {
   #expired = new AbortController();
-  #milliseconds: number;
+  /** Milliseconds. */
+  #duration: number;
+  /** Times of the first and the last frame. */
+  #first: number | undefined;
+  #last = 0;
   #limit: Disposable | undefined;
 
   /** @param duration seconds */
   constructor(duration = Infinity) {
-    this.#milliseconds = (duration + PATIENCE) * 1000;
+    this.#duration = 1000 * duration;
   }
 
   get signal(): AbortSignal {
     return this.#expired.signal;
   }
 
-  /** Starts at the first frame; later calls do nothing. */
-  start(): void {
-    if (this.#milliseconds > LONGEST_SLEEP) return;
-    this.#limit ??= deadline(this.#milliseconds, () => this.#expired.abort());
+  /** Starts at the first frame. */
+  onFrame(): void {
+    this.#last = performance.now();
+    if (this.#first !== undefined || this.#duration > LONGEST_SLEEP - PATIENCE) return;
+    this.#first = this.#last;
+    this.#wait(this.#duration + PATIENCE);
+  }
+
+  #wait(milliseconds: number): void {
+    const due = performance.now() + milliseconds;
+    this.#limit = deadline(milliseconds, () => {
+      const now = performance.now();
+      // If the process stood still, frames may have come that it has not read.
+      if (now - due > PATIENCE / 2) return this.#wait(PATIENCE);
+      const rest = this.#last + PATIENCE - now;
+      const isLongest = now > (this.#first ?? 0) + this.#duration + LONGEST_WAIT;
+      if (rest > 0 && !isLongest) this.#wait(rest);
+      else this.#expired.abort();
+    });
   }
 
   [Symbol.dispose](): void {

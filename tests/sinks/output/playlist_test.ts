@@ -124,7 +124,7 @@ Deno.test("PlaylistSink ends the playlist of a video that is stopped, and report
   assertEquals(code, 130);
   assertMatch(stderr, /^Stopped after [^;]+; what arrived is in "[^"]+x\.m3u8", playable\n$/);
   assertMatch(await Deno.readTextFile(list), /#EXT-X-ENDLIST\n$/);
-  assertMatch(`${await found(list)}`, /^h264 66x48 [1-9]/);
+  assertMatch(`${await found(list)}`, /^h264 64x48 [1-9]/);
 });
 
 Deno.test("PlaylistSink refuses outputs before any request", async () => {

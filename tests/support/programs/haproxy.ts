@@ -30,7 +30,7 @@ export class Balancer implements AsyncDisposable {
   }
 
   /**
-   * Starts it and waits until it listens.
+   * Starts it and waits until it listens at all its ports.
    *
    * @param env overrides of the configuration
    * @param configuration its file in `deploy/`
@@ -41,19 +41,20 @@ export class Balancer implements AsyncDisposable {
     configuration = "haproxy.cfg",
   ): Promise<Balancer> {
     const port = freePort();
-    const program = new HelperProgram("haproxy", ["-db", "-f", pathOf(`deploy/${configuration}`)], {
-      env: {
-        STREAM_BIND: `127.0.0.1:${port}`,
-        STREAM_ONE: `127.0.0.1:${one.port}`,
-        STREAM_ONE_METRICS: one.metrics,
-        STREAM_TWO: `127.0.0.1:${two.port}`,
-        STREAM_TWO_METRICS: two.metrics,
-        ...env,
-      },
-    });
-    const balancer = new Balancer(program, port);
+    const settings: Record<string, string> = {
+      STREAM_BIND: `127.0.0.1:${port}`,
+      STREAM_ONE: `127.0.0.1:${one.port}`,
+      STREAM_ONE_METRICS: one.metrics,
+      STREAM_TWO: `127.0.0.1:${two.port}`,
+      STREAM_TWO_METRICS: two.metrics,
+      ...env,
+    };
+    const args = ["-db", "-f", pathOf(`deploy/${configuration}`)];
+    const balancer = new Balancer(new HelperProgram("haproxy", args, { env: settings }), port);
+    const ports = Object.keys(settings).filter((name) => name.endsWith("_BIND"))
+      .map((name) => Number(settings[name].split(":").at(-1)));
     try {
-      await balancer.#untilListening();
+      for (const port of ports) await balancer.#untilListening(port);
       return balancer;
     } catch (error) {
       await balancer[Symbol.asyncDispose]();
@@ -62,19 +63,19 @@ export class Balancer implements AsyncDisposable {
   }
 
   /** Opens a socket to it. */
-  connect(): Promise<Deno.TcpConn> {
-    return Deno.connect({ hostname: this.address.hostname, port: this.address.port });
+  connect(port = this.address.port): Promise<Deno.TcpConn> {
+    return Deno.connect({ hostname: this.address.hostname, port });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program[Symbol.asyncDispose]();
   }
 
-  async #untilListening(): Promise<void> {
+  async #untilListening(port: number): Promise<void> {
     const limit = performance.now() + PATIENCE;
     while (performance.now() < limit) {
       try {
-        using _socket = await this.connect();
+        using _socket = await this.connect(port);
         return;
       } catch (error) {
         if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
