@@ -42,7 +42,6 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
   await media.make("served/p.png", [...pictures(), "-frames:v", "1"]);
   const clip = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"];
   await media.make("served/v.mp4", [...pictures({ seconds: 4 }), ...tone({ seconds: 4 }), ...clip]);
-  await media.make("served/long.mp4", [...pictures({ seconds: 60 }), ...clip]);
   const paths = await build(folder);
   const env = { HOME: `${folder}/home`, XDG_CACHE_HOME: "", DISPLAY: "", WAYLAND_DISPLAY: "" };
   const client = { path: paths.client, cwd: folder, env };
@@ -260,6 +259,7 @@ Deno.test("stream-server and stream-client, as executables", async (t) => {
   });
 
   await t.step("end by signals, with what was recorded named", async () => {
+    await media.make("served/long.mp4", [...pictures({ seconds: 60 }), ...clip]);
     const args = ["--video", "long.mp4", "--output", "cut.mp4", "--view", "terminal", ...where];
     await using program = startProgram("client", args, client);
     await program.stdout.until(/(\[H[^]*){3}/);

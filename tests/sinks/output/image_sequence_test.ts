@@ -9,7 +9,7 @@ import {
   frame,
   say,
   ScriptedServer,
-  untilGone,
+  stay,
 } from "../../support/peers/scripted_server.ts";
 import { at, runInside } from "../../support/programs/run_inside.ts";
 import { startProgram } from "../../support/programs/running_program.ts";
@@ -115,7 +115,7 @@ Deno.test("ImageSequenceSink leaves no unfinished file when it is killed", async
   const stopped = Promise.withResolvers<void>();
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), frame(0), frame(1), frame(2));
-    await untilGone(peer);
+    await stay(peer);
     stopped.resolve();
   });
   const what = ["--image", "--every", "0.5", "--output", `${place}/%d.png`];

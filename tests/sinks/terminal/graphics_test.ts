@@ -7,6 +7,8 @@ import {
   frame,
   say,
   ScriptedServer,
+  signsOfLife,
+  stay,
   untilGone,
 } from "../../support/peers/scripted_server.ts";
 import { testServer } from "../../support/peers/test_server.ts";
@@ -34,6 +36,7 @@ const KITTY = `\x1b[6;20;10t\x1b_Gi=31;OK\x1b\\${WITHOUT}`;
 
 /** Waits until the client stops the response, and ends it. */
 async function leaveSequence(peer: Deno.TcpConn): Promise<void> {
+  using _signs = signsOfLife(peer);
   // Pings and credit come before it.
   const memory = new Uint8Array(4096);
   for (let heard = ""; !heard.includes('"stop"');) {
@@ -197,7 +200,7 @@ test("TerminalSink does not wait for a blocked terminal", async () => {
       if (index === 0) await stopped.promise;
     }
     sent.resolve();
-    await untilGone(peer);
+    await stay(peer);
   });
   const args = ["--video", "--view", "terminal", ...at(server)];
   const place = await media.folder("stuck");
@@ -234,7 +237,7 @@ for (
       await say(peer, describe(), frame(0), frame(1));
       await closed.promise;
       await say(peer, frame(2, { value: 20 }));
-      await untilGone(peer);
+      await stay(peer);
     });
     const place = await media.folder(name);
     // The first shell ends with the terminal, and so tells the others; the second writes it down.

@@ -1,12 +1,6 @@
 /** However the client ends, the terminal is as it was before. */
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  describe,
-  frame,
-  say,
-  ScriptedServer,
-  untilGone,
-} from "../../support/peers/scripted_server.ts";
+import { describe, frame, say, ScriptedServer, stay } from "../../support/peers/scripted_server.ts";
 import { isInstalled } from "../../support/programs/machine.ts";
 import { at } from "../../support/programs/run_inside.ts";
 import { Terminal } from "../../support/screens/tmux.ts";
@@ -29,7 +23,7 @@ async function showing(server: ScriptedServer): Promise<Terminal> {
 function picture(): ScriptedServer {
   return new ScriptedServer(async (peer) => {
     await say(peer, describe(), frame(0), frame(1));
-    await untilGone(peer);
+    await stay(peer);
   });
 }
 

@@ -6,7 +6,8 @@ import {
   frame,
   say,
   ScriptedServer,
-  untilGone,
+  signsOfLife,
+  stay,
 } from "../../support/peers/scripted_server.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { isInstalled } from "../../support/programs/machine.ts";
@@ -23,7 +24,7 @@ const LOOK = ["--video", "--view", "terminal"];
 function greys(...values: number[]): ScriptedServer {
   return new ScriptedServer(async (peer) => {
     await say(peer, describe(), ...values.map((value, index) => frame(index, { value })));
-    await untilGone(peer);
+    await stay(peer);
   });
 }
 
@@ -106,7 +107,7 @@ Deno.test({
         await say(peer, frame(index, { value }));
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
-      await untilGone(peer);
+      await stay(peer);
     });
     await using terminal = await Terminal.start([...LOOK, ...at(server)]);
     const isDrawn = ({ character }: Cell) => character === "▀";
@@ -135,7 +136,7 @@ Deno.test({
   async fn() {
     await using server = new ScriptedServer(async (peer) => {
       await say(peer, describe(), frame(0), frame(1));
-      await untilGone(peer);
+      await stay(peer);
     });
     await using terminal = await Terminal.start([...LOOK, ...at(server)]);
     /** The rows of the picture, then free ones, then the one for text. */
@@ -158,6 +159,7 @@ Deno.test({
     const read: string[] = [];
     await using server = new ScriptedServer(async (peer) => {
       await say(peer, describe(), frame(0), frame(1));
+      using _signs = signsOfLife(peer);
       const bytes = new Uint8Array(4096);
       while (true) {
         const count = await peer.read(bytes);

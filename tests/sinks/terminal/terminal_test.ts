@@ -1,13 +1,7 @@
 /** Pictures in a terminal, a real one. */
 import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
 import { mediaFolder } from "../../support/media/media_folder.ts";
-import {
-  describe,
-  frame,
-  say,
-  ScriptedServer,
-  untilGone,
-} from "../../support/peers/scripted_server.ts";
+import { describe, frame, say, ScriptedServer, stay } from "../../support/peers/scripted_server.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { at } from "../../support/programs/run_inside.ts";
 import { type Cell, Terminal } from "../../support/screens/tmux.ts";
@@ -84,7 +78,7 @@ test("TerminalSink plays a video on the alternate screen, and leaves it", async 
 test("TerminalSink shows the newest picture, and leaves the screen at Ctrl-C", async () => {
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), frame(0, { value: 20 }), frame(1, { value: 200 }));
-    await untilGone(peer);
+    await stay(peer);
   });
   const args = ["--video", "--view", "terminal", ...at(server)];
   await using terminal = await Terminal.start(args);
@@ -116,7 +110,7 @@ test("TerminalSink leaves the screen when the video is cut", async () => {
 test("Progress updates one line of a terminal, and removes it", async () => {
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), frame(0));
-    await untilGone(peer);
+    await stay(peer);
   });
   await using terminal = await Terminal.start(["--video", "--view", "none", ...at(server)]);
   await terminal.until(/^before\nframe 1 {2}00:00\.0 {2}[\d.]+ fps {2}[\d.]+ k?B\/s$/);

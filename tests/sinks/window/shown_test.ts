@@ -1,9 +1,15 @@
 /** Going about in what a window of mpv shows, by keys that are pressed in it. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { deadline } from "../../../lib/base/async.ts";
-import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
 import { mediaFolder } from "../../support/media/media_folder.ts";
-import { describe, end, frame, say, ScriptedServer } from "../../support/peers/scripted_server.ts";
+import {
+  describe,
+  end,
+  frame,
+  say,
+  ScriptedServer,
+  signsOfLife,
+} from "../../support/peers/scripted_server.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { at } from "../../support/programs/run_inside.ts";
 import { type RunningProgram, startProgram } from "../../support/programs/running_program.ts";
@@ -172,10 +178,7 @@ function listeningServer(): {
     const [width, height] = [64, 48];
     const pictures = [0, 1].map((at) => frame(at, { size: width * height, value: 77 }));
     await say(peer, describe({ width, height }), ...pictures);
-    // As a server does, since a client gives up one that is silent.
-    const sign = () => void say(peer, encodeMessage("ping", new Uint8Array(0))).catch(() => {});
-    const signs = setInterval(sign, 3000);
-    using _signs = { [Symbol.dispose]: () => clearInterval(signs) };
+    using _signs = signsOfLife(peer);
     const chunk = new Uint8Array(65536);
     for (let count; (count = await peer.read(chunk)) !== null;) {
       const text = new TextDecoder("latin1").decode(chunk.subarray(0, count));

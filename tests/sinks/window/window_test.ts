@@ -7,7 +7,7 @@ import {
   frame,
   say,
   ScriptedServer,
-  untilGone,
+  stay,
 } from "../../support/peers/scripted_server.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { mediaChildren } from "../../support/programs/machine.ts";
@@ -203,7 +203,7 @@ const REASONS = { ffplay: ".*SDL.*", mpv: "couldn't open the X11 display \\(:987
 test("WindowSink reports a screen that cannot be reached", async (player) => {
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), frame(0), end());
-    await untilGone(peer);
+    await stay(peer);
   });
   const args = ["--video", "--view", "window", ...at(server)];
   const env = { DISPLAY: ":987654", WAYLAND_DISPLAY: "" };

@@ -130,6 +130,19 @@ export async function untilGone(peer: Deno.TcpConn): Promise<void> {
   }
 }
 
+/** Pings a client of the native protocol, as a server does: it gives up one that is silent. */
+export function signsOfLife(peer: Deno.TcpConn): Disposable {
+  const ping = () => void say(peer, encodeMessage("ping", new Uint8Array(0))).catch(() => {});
+  const pings = setInterval(ping, 3000);
+  return { [Symbol.dispose]: () => clearInterval(pings) };
+}
+
+/** Waits until a client of the native protocol has ended the connection. */
+export async function stay(peer: Deno.TcpConn): Promise<void> {
+  using _signs = signsOfLife(peer);
+  await untilGone(peer);
+}
+
 /** A stream of small grey video frames. */
 export const GREY: VideoStream = {
   type: "video",
