@@ -1,4 +1,11 @@
-import { assert, assertAlmostEquals, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertRejects,
+} from "@std/assert";
 import { HEADER_LENGTH } from "../../lib/protocol/native/framing.ts";
 import { parseLiveSource } from "../../lib/sources/live/source_spec.ts";
 import { EXACT, mediaMomentsOf, playedIn } from "../support/media/browser_plays.ts";
@@ -271,9 +278,13 @@ Deno.test("a page that stops reading a live source has little of it under way", 
   using witness = await watchLive(server, { name: "cam" });
   // What waited while FFmpeg started comes at once.
   await witness.frames(600);
-  const ahead = taken;
-  await witness.frames(200);
+  let ahead = 0;
+  for (let round = 0; round < 10 && taken > ahead; round++) {
+    ahead = taken;
+    await witness.frames(200);
+  }
   assertEquals(taken, ahead);
+  assertLess(ahead, 500);
   socket.close();
   await closed;
 });

@@ -115,7 +115,7 @@ linuxTest("HardwareSearch gives up an encoder that hangs", async () => {
   using ffmpeg = await hardwareStandIn({ hangs: ["h264_nvenc"] });
   await using search = new HardwareSearch({ encoder: "h264_nvenc" });
   while (ffmpeg.tried.length === 0) await new Promise((go) => setTimeout(go, 10));
-  await time.leap(10_000);
+  await time.leap(20_000);
   const { hardware, notes: [{ message }] } = await search.found;
   assertEquals([hardware.encoder, message], [
     "libx264",

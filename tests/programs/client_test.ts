@@ -12,7 +12,7 @@ import {
   frame,
   say,
   ScriptedServer,
-  untilGone,
+  stay,
 } from "../support/peers/scripted_server.ts";
 import { testServer } from "../support/peers/test_server.ts";
 import { isInstalled, textOf, whereIs } from "../support/programs/machine.ts";
@@ -177,7 +177,7 @@ Deno.test("stream-client ends by Ctrl-C while it waits for the server, or for a 
   const asked = Promise.withResolvers<void>();
   await using server = new ScriptedServer(async (peer) => {
     asked.resolve();
-    await untilGone(peer);
+    await stay(peer);
   });
   await using waiting = startProgram("client", ["--list", ...at(server)]);
   await asked.promise;
@@ -198,7 +198,7 @@ Deno.test("stream-client ends by Ctrl-C out of the menu, in the middle of a vide
     if (index === 0) return await say(peer, encodeMessage("list", encodeList({ entries: [] })));
     await say(peer, describe(), frame(0));
     started.resolve();
-    await untilGone(peer);
+    await stay(peer);
   });
   await using client = startProgram("client", ["--view", "none", ...at(server)]);
   await client.type("2\n");
@@ -215,7 +215,7 @@ Deno.test("stream-client ends by a second Ctrl-C although FFmpeg hangs", async (
   const stopped = Promise.withResolvers<void>();
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), frame(0), frame(1));
-    await untilGone(peer);
+    await stay(peer);
     stopped.resolve();
   });
   const args = ["--video", "--output", `${place}/x.mkv`, ...at(server)];
@@ -234,7 +234,7 @@ Deno.test("stream-client ends by a second Ctrl-C although the program behind it 
   const gone = Promise.withResolvers<void>();
   await using server = new ScriptedServer(async (peer) => {
     await say(peer, describe(), frame(0, { size: 1_000_000 }));
-    await untilGone(peer);
+    await stay(peer);
     gone.resolve();
   });
   // What is read is less than a frame, and the rest of that is more than a pipe holds.
@@ -260,7 +260,7 @@ Deno.test("stream-client tells that the encoder died, and names what it left", a
     Deno.kill(await ffmpeg.started(), "SIGKILL");
     await ffmpeg.ended();
     await say(peer, frame(2), frame(3));
-    await untilGone(peer);
+    await stay(peer);
   });
   const args = ["--video", "--output", `${place}/x.mkv`, ...at(server)];
   const ending = await runProgram("client", args, { env: { PATH: ffmpeg.path } });

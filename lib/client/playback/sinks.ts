@@ -164,7 +164,7 @@ function createWindow(options: ViewOptions): CreatedView {
   return { sink: new SuccessiveSink({ create, isRecording: false }), ready: player };
 }
 
-function createTerminal({ environment, forced }: SinkOptions): Sink {
+function createTerminal({ environment, signal, forced }: SinkOptions): Sink {
   const { draw, terminalSize, terminalSettings, passesSixel, variable } = environment;
   return new TerminalSink({
     write: draw,
@@ -176,6 +176,7 @@ function createTerminal({ environment, forced }: SinkOptions): Sink {
     passesSixel,
     keyboard: environment.keyboard,
     settings: terminalSettings,
+    signal,
     forced,
   });
 }

@@ -1,5 +1,5 @@
 /** Keys of the terminal as they are pressed. */
-import { deadline } from "../../base/async.ts";
+import { deadline, onAbort } from "../../base/async.ts";
 
 /** The terminal as standard input. */
 export interface KeyInput {
@@ -82,14 +82,16 @@ export class Keyboard {
    * @param isWhole whether the reply is complete
    * @param replies matches every reply
    * @param patience milliseconds until it gives up
+   * @param signal gives up at once
    * @returns the text that arrived until then
    */
   async ask(
     ask: () => void,
-    { isWhole, replies, patience }: {
+    { isWhole, replies, patience, signal = new AbortController().signal }: {
       isWhole: (reply: string) => boolean;
       replies: RegExp;
       patience: number;
+      signal?: AbortSignal;
     },
   ): Promise<string> {
     let reply = "";
@@ -100,6 +102,7 @@ export class Keyboard {
         if (isWhole(reply) || this.#ended) resolve();
       });
       using _limit = deadline(patience, resolve);
+      using _stop = onAbort(signal, resolve);
       ask();
       await promise;
     }

@@ -74,9 +74,12 @@ export async function playLive(
     try {
       while (!sender.isComplete) {
         const item = await watching.queue.take(signal);
-        if (item.kind === "frame") timeout.onFrame();
-        if (item.kind !== "describe") await sender.take(item);
-        else if (watching.change(item)) await sender.describe(watching, source);
+        if (item.kind === "frame") timeout.onFrame(sender.isTimed(item.frame.frame));
+        if (item.kind !== "describe") {
+          timeout.isSending = true;
+          await sender.take(item);
+          timeout.isSending = false;
+        } else if (watching.change(item)) await sender.describe(watching, source);
         else break;
       }
     } catch (error) {
@@ -106,10 +109,12 @@ function typesOf(
  * busy machine may make them too slowly.
  */
 class DurationTimeout implements Disposable {
+  /** A frame is being sent; others may wait behind it. */
+  isSending = false;
   #expired = new AbortController();
   /** Milliseconds. */
   #duration: number;
-  /** Times of the first and the last frame. */
+  /** Times of the first frame, and of the last one that is timed. */
   #first: number | undefined;
   #last = 0;
   #limit: Disposable | undefined;
@@ -123,11 +128,15 @@ class DurationTimeout implements Disposable {
     return this.#expired.signal;
   }
 
-  /** Starts at the first frame. */
-  onFrame(): void {
-    this.#last = performance.now();
+  /**
+   * Starts at the first frame.
+   *
+   * @param isTimed whether the frame tells how much of the duration is over
+   */
+  onFrame(isTimed: boolean): void {
+    if (isTimed) this.#last = performance.now();
     if (this.#first !== undefined || this.#duration > LONGEST_SLEEP - PATIENCE) return;
-    this.#first = this.#last;
+    this.#first = performance.now();
     this.#wait(this.#duration + PATIENCE);
   }
 
@@ -135,11 +144,11 @@ class DurationTimeout implements Disposable {
     const due = performance.now() + milliseconds;
     this.#limit = deadline(milliseconds, () => {
       const now = performance.now();
+      const longest = (this.#first ?? 0) + this.#duration + LONGEST_WAIT - now;
       // If the process stood still, frames may have come that it has not read.
-      if (now - due > PATIENCE / 2) return this.#wait(PATIENCE);
-      const rest = this.#last + PATIENCE - now;
-      const isLongest = now > (this.#first ?? 0) + this.#duration + LONGEST_WAIT;
-      if (rest > 0 && !isLongest) this.#wait(rest);
+      const hasMore = this.isSending || now - due > PATIENCE / 2;
+      const rest = Math.min(hasMore ? PATIENCE : this.#last + PATIENCE - now, longest);
+      if (rest > 0) this.#wait(rest);
       else this.#expired.abort();
     });
   }
@@ -278,13 +287,23 @@ class LiveSender extends Sender {
     if (notice !== undefined) await this.notify(notice);
   }
 
-  /** Whether a frame is behind the duration. */
-  #isBehind({ streamId, timestamp }: Frame): boolean {
-    const { duration = Infinity } = this.#part;
+  /** Whether a frame is of the first stream, by which the duration is measured. */
+  isTimed({ streamId }: Frame): boolean {
+    return this.#timing?.id === streamId;
+  }
+
+  /** The first stream. */
+  get #timing() {
     const { streams, data } = this.#watch?.described ?? { streams: [], data: [] };
-    const [stream = data[0]] = streams;
-    if (stream.id !== streamId) return false;
-    const seconds = toSeconds(timestamp, stream.timeBase);
+    return streams[0] ?? data[0];
+  }
+
+  /** Whether a frame is behind the duration. */
+  #isBehind(frame: Frame): boolean {
+    const { duration = Infinity } = this.#part;
+    const stream = this.#timing;
+    if (stream === undefined || !this.isTimed(frame)) return false;
+    const seconds = toSeconds(frame.timestamp, stream.timeBase);
     this.#first ??= seconds;
     return seconds - this.#first >= duration;
   }

@@ -6,11 +6,16 @@ export interface TerminalKeyboard {
   /**
    * Sends a query to the terminal. Keys pressed meanwhile are kept.
    *
-   * @returns the replies that came within `patience`, milliseconds
+   * @returns the replies that came within `patience`, milliseconds, and before `signal` aborted
    */
   ask(
     ask: () => void,
-    options: { isWhole: (reply: string) => boolean; replies: RegExp; patience: number },
+    options: {
+      isWhole: (reply: string) => boolean;
+      replies: RegExp;
+      patience: number;
+      signal?: AbortSignal;
+    },
   ): Promise<string>;
   /** Restores the terminal's settings for keys until disposed. */
   rest(): Disposable;
@@ -40,6 +45,8 @@ export interface Terminal {
   /** Original settings of the terminal, as `stty -g` prints them. */
   settings?: () => string | undefined;
   forced?: AbortSignal;
+  /** The user quits. */
+  signal?: AbortSignal;
 }
 
 /** Capabilities that a terminal reports. */
@@ -67,7 +74,7 @@ const CELL_LIMITS = { min: 2, max: 200 };
 /**
  * Query of the size of the text area and of a cell in pixels, the colours of sixel pictures (all of
  * them xterm's), kitty's graphics (kitty's graphics protocol, "Querying support"), and last the
- * primary device attributes, to which every terminal replies. Whatever a terminal prints of it is
+ * primary device attributes, to which nearly every terminal replies. Whatever a terminal prints of it is
  * wiped.
  */
 export const QUERY = "\x1b[14t\x1b[16t\x1b[?1;1;0S" +

@@ -34,9 +34,10 @@ import { TerminalScreen } from "./screen.ts";
 
 /**
  * Milliseconds in which a terminal has to reply to queries, also over a slow connection. Nearly all
- * terminals reply to the last one, so only few users wait.
+ * terminals reply to the last one, so only few users wait; a recording beside it waits as well, and
+ * its queue keeps four seconds.
  */
-const PATIENCE = 5000;
+const PATIENCE = 3000;
 
 /** Milliseconds in which the last picture of a video has to be drawn. */
 const LAST_PICTURE = 3000;
@@ -214,14 +215,14 @@ export class TerminalSink implements Sink {
 
   /** Queries the terminal's capabilities, if it may be queried. */
   async #renderModeOptions(): Promise<RenderModeOptions> {
-    const { style = "truecolour", canBeQueried, isTerminal, size, write, passesSixel } =
+    const { style = "truecolour", canBeQueried, isTerminal, size, write, passesSixel, signal } =
       this.#terminal;
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1;
     if (!canBeQueried || !isTerminal || this.#keyboard === undefined) return { style, id };
     const reply = await this.#keyboard.ask(() => {
       // A terminal that takes no text does not reply either; drawing reports it.
       write(QUERY).catch(() => {});
-    }, { isWhole: isCompleteReply, replies: REPLIES, patience: PATIENCE });
+    }, { isWhole: isCompleteReply, replies: REPLIES, patience: PATIENCE, signal });
     const capabilities = parseReplies(reply, size());
     if (capabilities.graphics === "sixel" && !(await passesSixel?.() ?? true)) {
       return { style, id, capabilities: { ...capabilities, graphics: undefined } };

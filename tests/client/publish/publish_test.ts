@@ -85,13 +85,13 @@ Deno.test("publish encodes a generator as H.264 in real time, and ends by Ctrl-C
   using viewer = await watchLive(server, { name: "cam", encoding: "copy" });
   const { description } = await viewer.until("describe");
   assertEquals([description.live, description.streams.map(({ codec }) => codec)], [true, ["h264"]]);
-  const frames = await viewer.frames(25);
+  const frames = await viewer.frames(120);
   assert(frames[0].keyframe);
   const times = frames.map(({ seconds }) => seconds);
   assert(times.every((time, index) => index === 0 || time > times[index - 1]));
   // After a stall, frames that are due come at once.
-  assertGreater(performance.now() - began, 1000 * (times[24] - times[0]));
-  assertGreater(times[24] - times[0], 0.9);
+  assertGreater(performance.now() - began, 1000 * (times[119] - times[0]));
+  assertGreater(times[119] - times[0], 5);
   const { status, stderr } = await publisher.stop();
   assertEquals([status, stderr], [130, ""]);
   assertMatch(

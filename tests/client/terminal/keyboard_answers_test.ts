@@ -73,6 +73,12 @@ pureTest(
   async () => {
     const { keyboard: keys, press } = createKeyboard();
     assertEquals(await keys.ask(() => {}, { ...REPLY, patience: 1 }), "");
+    const quit = new AbortController();
+    const asked = () => quit.abort();
+    assertEquals(
+      await keys.ask(asked, { ...REPLY, patience: 1e9, signal: quit.signal }),
+      "",
+    );
     const gone = keys.ask(() => {}, { ...REPLY, patience: 60_000 });
     await press();
     assertEquals(await gone, "");

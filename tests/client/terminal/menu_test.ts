@@ -3,7 +3,7 @@ import { runMenu } from "../../../lib/client/terminal/menu.ts";
 import { encodeMessage } from "../../../lib/protocol/native/framing.ts";
 import { encodeList } from "../../../lib/protocol/native/list.ts";
 import { mediaFolder, pictures } from "../../support/media/media_folder.ts";
-import { say, ScriptedServer } from "../../support/peers/scripted_server.ts";
+import { say, ScriptedServer, untilGone } from "../../support/peers/scripted_server.ts";
 import { testServer } from "../../support/peers/test_server.ts";
 import { at, runInside } from "../../support/programs/run_inside.ts";
 import { pureTest } from "../../support/pure_test.ts";
@@ -96,6 +96,15 @@ Deno.test("stream-client without flags survives a server that is gone for a whil
 Deno.test("stream-client without flags says that there is no server, and ends with its input", async () => {
   const { status, stdout, stderr } = await runInside(NOWHERE);
   assertEquals([status, stdout, stderr], [0, PROMPT, NOTHING_THERE]);
+});
+
+Deno.test("stream-client without flags does not wait long for names", async () => {
+  await using server = new ScriptedServer(untilGone);
+  const clock = new HandClock();
+  const over = runInside(at(server), { environment: { clock } });
+  assertEquals(await clock.passToNext(), 2000);
+  const { stdout, stderr } = await over;
+  assertEquals([stdout, stderr], [PROMPT, ""]);
 });
 
 Deno.test("stream-client without flags shows no names of an older server", async () => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ListedMedia, type ListPiece } from "../../../lib/protocol/native/list.ts";
 import type { MediaRequest } from "../../../lib/protocol/native/request.ts";
 import { DEFAULT_TIMEOUTS } from "../../../lib/server/options.ts";
@@ -190,5 +190,5 @@ Deno.test("listPieces() of two thousand files starts few processes", async () =>
   assertEquals(counted.starts.length, 6);
   // Names come in few messages, not one for each file.
   const named = pieces.filter(({ entries }) => entries.some(({ pending }) => pending));
-  assertLess(named.length, 10);
+  assert(named.length > 0 && named.length < 10, `${named.length} pieces`);
 });

@@ -1,5 +1,5 @@
 /** The ways in which scripts send frames, one a row, and what of each has to arrive. */
-import { assertEquals, assertGreater } from "@std/assert";
+import { assert, assertEquals, assertGreater } from "@std/assert";
 import type { MediaFolder } from "../media/media_folder.ts";
 import type { FrameSum } from "../media/reference.ts";
 import {
@@ -165,16 +165,21 @@ const TOLERANCE = 0.35;
  * Checks that frames have the times at which a script sent them, for most of them: a machine that
  * stands still delays some.
  */
-export function assertRate(frames: readonly FrameSum[], moments: readonly number[]): void {
+export function assertRate(
+  frames: readonly FrameSum[],
+  moments: readonly number[],
+  tolerance = TOLERANCE,
+): void {
   const times = frames.map(({ time }) => {
     const [numerator, denominator] = time.split("/").map(Number);
     return numerator / denominator;
   });
   assertEquals(times.length, moments.length);
-  // Of another rate, less than half of the frames would pass.
-  assertGreater((moments.at(-1) ?? 0) - moments[0], 10 * TOLERANCE);
+  assert(times.every((time, at) => at === 0 || time > times[at - 1]), times.join(" "));
+  // Of half or twice the rate, less than half of the frames would pass.
+  assertGreater((moments.at(-1) ?? 0) - moments[0], 5 * tolerance);
   const delays = times.map((time, at) => time - moments[at]).sort((a, b) => a - b);
   const usual = delays[Math.floor(delays.length / 2)];
-  const near = delays.filter((delay) => Math.abs(delay - usual) < TOLERANCE);
+  const near = delays.filter((delay) => Math.abs(delay - usual) < tolerance);
   assertGreater(near.length, delays.length / 2, `${times.join(" ")}, sent at ${moments.join(" ")}`);
 }

@@ -91,7 +91,10 @@ export function freePort(): number {
       using _listener = Deno.listen({ hostname: "127.0.0.1", port });
       return port;
     } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+      // Windows keeps some ports for itself.
+      const isTaken = error instanceof Deno.errors.AddrInUse ||
+        error instanceof Deno.errors.PermissionDenied;
+      if (!isTaken) throw error;
     }
   }
 }
